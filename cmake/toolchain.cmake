@@ -1,0 +1,27 @@
+# Compiler flags shared by every target; a preset chooses the build type and the sanitizers.
+find_package(Threads REQUIRED)
+
+add_library(overlord_flags INTERFACE)
+target_compile_options(overlord_flags INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Wnon-virtual-dtor
+  -fno-omit-frame-pointer)
+target_include_directories(overlord_flags INTERFACE ${PROJECT_SOURCE_DIR}/src)
+target_compile_definitions(overlord_flags INTERFACE OVERLORD_VERSION="${OVERLORD_VERSION}")
+target_link_libraries(overlord_flags INTERFACE Threads::Threads)
+
+if(OVERLORD_SANITIZE)
+  target_compile_options(overlord_flags INTERFACE -fsanitize=${OVERLORD_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(overlord_flags INTERFACE -fsanitize=${OVERLORD_SANITIZE})
+endif()
+if(OVERLORD_FUZZ)
+  target_compile_options(overlord_flags INTERFACE -fsanitize=fuzzer-no-link)
+endif()
+
+find_program(OVERLORD_MOLD mold)
+if(OVERLORD_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(OVERLORD_CCACHE ccache)
+if(OVERLORD_CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${OVERLORD_CCACHE})
+endif()
