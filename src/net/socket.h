@@ -1,0 +1,47 @@
+#pragma once
+// UniqueFd and the few socket calls that the loop and the listeners need.
+
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/error.h"
+#include "net/address.h"
+
+namespace overlord::net {
+
+class UniqueFd {
+ public:
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
+    if (this != &other) reset(std::exchange(other.fd_, -1));
+    return *this;
+  }
+  ~UniqueFd() { reset(); }
+
+  int get() const { return fd_; }
+  bool valid() const { return fd_ >= 0; }
+  int release() { return std::exchange(fd_, -1); }
+  void reset(int fd = -1) {
+    if (fd_ >= 0) ::close(fd_);
+    fd_ = fd;
+  }
+
+ private:
+  int fd_ = -1;
+};
+
+// A listening socket, non-blocking and close-on-exec, with SO_REUSEADDR. reuse_port: several workers each bind
+// their own. A unix path that exists and that nobody listens on is replaced; one that is in use is an error.
+// The error names the address and the reason.
+Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, int backlog);
+
+// TCP_NODELAY and keep-alive for an accepted or connected socket; nothing for a unix socket.
+void tune_stream_socket(int fd);
+
+// Raises the soft limit of open descriptors to the hard one; returns the limit in force.
+unsigned long raise_fd_limit();
+
+}  // namespace overlord::net
