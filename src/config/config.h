@@ -1,0 +1,115 @@
+#pragma once
+// What the two files and the flags say, checked and with every default filled in. Plain values, never changed
+// after loading. Where the values come from: loader.h; what each key means: keys.cpp and docs/config.md.
+//
+//   proxy file (-conf)      -> ProcessConfig   one per process
+//   cluster file (-cluster) -> ClusterFile     one ClusterConfig per [[clusters]]
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/address.h"
+#include "hashing/method.h"
+#include "hashing/ring.h"
+
+namespace overlord::config {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+enum class CacheType { memcache, memcache_binary, redis, redis_cluster };
+enum class IoDriver { automatic, epoll, io_uring };
+
+std::string_view to_string(CacheType type);
+std::string_view to_string(IoDriver driver);
+
+// Whether this version serves such clusters. Others parse and are checked, but are not started.
+bool is_served(CacheType type);
+bool is_redis(CacheType type);
+
+struct LogConfig {
+  std::string file;         // empty: none
+  bool to_stdout = false;   // with neither a file nor stdout the log goes to stderr
+  uint32_t verbosity = 0;   // 0: info and worse; 1 and up: debug messages of at most this level too
+};
+
+struct ProcessConfig {
+  std::string stat;                  // HTTP address for metrics; empty: none
+  LogConfig log;
+  milliseconds read_timeout{0};      // an idle client is closed after this; 0: never
+  milliseconds write_timeout{0};     // a client that takes no output for this long is closed; 0: never
+  uint32_t max_connections = 0;      // clients over all clusters; 0: no limit
+  bool use_metrics = true;
+  uint32_t workers = 0;              // 0: one per core the process may use
+  IoDriver io = IoDriver::automatic;
+};
+
+// ProcessConfig::workers with 0 replaced by the number of cores this process may use (at least 1).
+uint32_t resolved_workers(const ProcessConfig& process);
+
+struct ServerConfig {
+  Address address;
+  uint32_t weight = 1;    // 1 and up; redis_cluster seeds: 1
+  std::string alias;      // empty: the cluster uses none
+  std::string ring_name;  // what the ring hashes: the alias, else the address as written
+                          // (under twemproxy, as twemproxy names it: without the port when that is 11211)
+  uint32_t line = 0;      // in the cluster file, for messages
+};
+
+// Bounds on what a client or a backend may make the proxy hold. All are per cluster.
+struct Limits {
+  uint64_t max_key_size = 65536;            // bytes; memcache has 250 whatever this says
+  uint64_t max_value_size = 512ULL << 20;   // bytes of one bulk string or item
+  uint64_t max_request_size = 1ULL << 30;   // bytes of one request with all its arguments
+  uint32_t max_arguments = 1U << 20;        // arguments of one request
+  uint32_t max_pipeline = 1024;             // requests of one client in flight; more are left in its socket
+  uint64_t max_client_buffer = 4ULL << 20;  // bytes of replies waiting for one client before its requests wait
+  uint32_t max_node_queue = 16384;          // requests waiting on one backend connection; more fail at once
+};
+
+struct ClusterConfig {
+  std::string name;
+  CacheType cache_type = CacheType::redis;
+  hashing::Method hash_method = hashing::Method::fnv1a_64;
+  hashing::Distribution distribution = hashing::Distribution::ketama;
+  hashing::Compat hash_compat = hashing::Compat::overlord;
+  std::string hash_tag = "{}";  // the two bytes around what is hashed; empty: tags are off
+
+  std::vector<Address> listen;  // at least one
+
+  std::string redis_auth;  // password for the backends; empty: none
+  std::string password;    // clients must AUTH with this; empty: not asked
+
+  milliseconds dial_timeout{1000};   // connecting to a backend; 0: the kernel's limit
+  milliseconds read_timeout{1000};   // waiting for a backend's reply; 0: for ever
+  milliseconds write_timeout{1000};  // a backend that takes no bytes; 0: for ever
+
+  uint32_t node_connections = 2;  // connections per backend address
+  uint32_t node_pipe_count = 32;  // kept from old files: see docs/config.md
+
+  bool ping_auto_eject = false;              // take a node that fails out of the ring
+  uint32_t ping_fail_limit = 3;              // failures in a row until then
+  milliseconds ping_interval{1000};          // between probes of a node in the ring
+  milliseconds eject_retry_interval{3000};   // between probes of a node that is out
+
+  microseconds slowlog_slower_than{0};  // 0: off
+
+  bool flush_all_enabled = false;  // flush_all, FLUSHALL and FLUSHDB reach the backends
+  bool coalesce_gets = true;       // memcache: waiting single gets leave as one multi-key get
+
+  Limits limits;
+  std::vector<ServerConfig> servers;  // at least one
+
+  uint32_t line = 0;  // of [[clusters]] in the file, for messages
+};
+
+struct ClusterFile {
+  std::vector<ClusterConfig> clusters;  // those this version serves
+  std::vector<ClusterConfig> unserved;  // the others: is_served(cache_type) is false
+};
+
+}  // namespace overlord::config
