@@ -28,5 +28,4 @@ LoadOutcome<ProcessConfig> load_process_text(std::string_view text, const std::s
 LoadOutcome<ClusterFile> load_cluster_file(const std::string& path);
 LoadOutcome<ProcessConfig> load_process_file(const std::string& path);
 
-
 }  // namespace overlord::config

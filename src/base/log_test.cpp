@@ -1,0 +1,150 @@
+#include "base/log.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+namespace overlord {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+std::string read_file(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  std::stringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+size_t count_lines(const std::string& text) {
+  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+}
+
+class LogTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    folder_ = std::filesystem::temp_directory_path() /
+              ("overlord-log-" + std::to_string(getpid()) + "-" +
+               testing::UnitTest::GetInstance()->current_test_info()->name());
+    std::filesystem::create_directories(folder_);
+    file_ = folder_ / "proxy.log";
+  }
+  void TearDown() override {
+    ASSERT_TRUE(log_init({}).has_value());
+    std::filesystem::remove_all(folder_);
+  }
+  void init(LogLevel level, uint32_t verbosity) {
+    ASSERT_TRUE(log_init({.level = level, .verbosity = verbosity, .file = file_.string()}).has_value());
+  }
+  std::string text() {
+    log_flush();
+    return read_file(file_);
+  }
+
+  std::filesystem::path folder_;
+  std::filesystem::path file_;
+};
+
+TEST_F(LogTest, JoinsPartsOfEveryKind) {
+  init(LogLevel::info, 0);
+  const std::string name = "mc1";
+  log_info("node ", name, ' ', uint16_t{11211}, " up ", true, " after ", -5, " ms, ", 1.5, " of ",
+           ~uint64_t{0});
+  EXPECT_THAT(text(), HasSubstr("info  node mc1 11211 up true after -5 ms, 1.5 of 18446744073709551615\n"));
+}
+
+TEST_F(LogTest, LevelDecidesWhatIsWritten) {
+  init(LogLevel::warn, 0);
+  log_debug(1, "one");
+  log_info("two");
+  log_warn("three");
+  log_error("four");
+  const std::string written = text();
+  EXPECT_THAT(written, Not(HasSubstr("one")));
+  EXPECT_THAT(written, Not(HasSubstr("two")));
+  EXPECT_THAT(written, HasSubstr("three"));
+  EXPECT_THAT(written, HasSubstr("four"));
+}
+
+TEST_F(LogTest, VerbosityDecidesAboutDebugLines) {
+  init(LogLevel::info, 2);
+  log_debug(1, "coarse");
+  log_debug(2, "fine");
+  log_debug(3, "finest");
+  const std::string written = text();
+  EXPECT_THAT(written, HasSubstr("coarse"));
+  EXPECT_THAT(written, HasSubstr("fine\n"));
+  EXPECT_THAT(written, Not(HasSubstr("finest")));
+}
+
+TEST_F(LogTest, ClientBytesCannotForgeALine) {
+  init(LogLevel::info, 0);
+  log_info("key ", std::string_view("a\r\n2026 error {} %v\0b", 21));
+  const std::string written = text();
+  EXPECT_EQ(count_lines(written), 1U);
+  EXPECT_THAT(written, HasSubstr("key a\\x0d\\x0a2026 error {} %v\\x00b"));
+}
+
+TEST_F(LogTest, FileThatCannotBeOpenedKeepsTheOldLog) {
+  init(LogLevel::info, 0);
+  const auto bad = log_init({.file = folder_.string()});
+  ASSERT_FALSE(bad.has_value());
+  EXPECT_THAT(bad.error().message, HasSubstr("log file"));
+  log_info("still here");
+  EXPECT_THAT(text(), HasSubstr("still here"));
+}
+
+TEST_F(LogTest, ReopenFollowsAMovedFile) {
+  init(LogLevel::info, 0);
+  log_info("before");
+  std::filesystem::rename(file_, folder_ / "old.log");
+  ASSERT_TRUE(log_reopen().has_value());
+  log_info("after");
+  EXPECT_THAT(text(), HasSubstr("after"));
+  EXPECT_THAT(text(), Not(HasSubstr("before")));
+  EXPECT_THAT(read_file(folder_ / "old.log"), HasSubstr("before"));
+}
+
+TEST_F(LogTest, LinesOfManyThreadsStayWholeWhileTheLogIsReplaced) {
+  init(LogLevel::info, 0);
+  constexpr int kThreads = 4;
+  constexpr int kLines = 500;
+  std::vector<std::thread> threads;
+  for (int t = 0; t < kThreads; ++t)
+    threads.emplace_back([t] {
+      for (int i = 0; i < kLines; ++i) log_info("thread ", t, " line ", i, " end");
+    });
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(log_reopen().has_value());
+  for (auto& thread : threads) thread.join();
+  std::istringstream lines(text());
+  int seen = 0;
+  for (std::string line; std::getline(lines, line); ++seen) EXPECT_TRUE(line.ends_with(" end")) << line;
+  EXPECT_EQ(seen, kThreads * kLines);
+}
+
+TEST(LogEvery, LetsOneLinePerIntervalThroughAndCountsTheRest) {
+  using std::chrono::seconds;
+  LogEvery every(seconds(1));
+  const std::chrono::steady_clock::time_point start{seconds(100)};
+  auto first = every.next(start);
+  EXPECT_TRUE(first);
+  EXPECT_EQ(first.suffix(), "");
+  EXPECT_FALSE(every.next(start));
+  EXPECT_FALSE(every.next(start + std::chrono::milliseconds(999)));
+  auto later = every.next(start + seconds(1));
+  EXPECT_TRUE(later);
+  EXPECT_EQ(later.skipped(), 2U);
+  EXPECT_EQ(later.suffix(), " (and 2 more like this)");
+  EXPECT_EQ(every.next(start + seconds(5)).skipped(), 0U);
+}
+
+}  // namespace
+}  // namespace overlord
