@@ -1,0 +1,53 @@
+// overlord-loadgen: see options.cpp for what it does and docs/benchmark.md for why.
+#include <cstdio>
+
+#include "loadgen/connect.h"
+#include "loadgen/idle.h"
+#include "loadgen/load.h"
+#include "loadgen/options.h"
+#include "loadgen/report.h"
+
+namespace {
+
+int run_load(const loadgen::Options& options, const loadgen::Keyspace& keys, const loadgen::Wire& wire,
+             std::vector<int> sockets) {
+  loadgen::Load load(options, keys, wire, std::move(sockets));
+  int code = 0;
+  if (options.preload) {
+    const loadgen::LoadResult result = load.preload();
+    loadgen::print_report("preload", options, result);
+    code = loadgen::exit_code(options, result);
+  }
+  if (code != 0 || (options.duration_seconds == 0 && options.requests == 0)) return code;
+  const loadgen::LoadResult result = load.run();
+  loadgen::print_report("load", options, result);
+  return loadgen::exit_code(options, result);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const loadgen::ParsedOptions parsed = loadgen::parse_options(argc, argv);
+  if (parsed.help) {
+    std::fputs(loadgen::usage(), stdout);
+    return 0;
+  }
+  if (!parsed.error.empty()) {
+    std::fprintf(stderr, "%s (--help lists the options)\n", parsed.error.c_str());
+    return 2;
+  }
+  const loadgen::Options& options = parsed.options;
+  const size_t count = options.idle > 0 ? options.idle : options.connections;
+  loadgen::raise_file_limit(count + 64);
+  loadgen::Connected connected = loadgen::connect_all(options, count);
+  if (!connected.error.empty()) {
+    std::fprintf(stderr, "%s\n", connected.error.c_str());
+    return 2;
+  }
+  const loadgen::Keyspace keys(options.keys, options.key_size, options.value_size);
+  const auto wire = options.protocol == loadgen::Protocol::kRedis
+                        ? loadgen::make_redis_wire(keys, options.strict_order)
+                        : loadgen::make_memcache_wire(keys, options.strict_order);
+  if (options.idle > 0) return loadgen::hold_idle(options, *wire, std::move(connected.sockets));
+  return run_load(options, keys, *wire, std::move(connected.sockets));
+}
