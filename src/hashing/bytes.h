@@ -1,0 +1,36 @@
+#pragma once
+// How the hashes read key bytes: little-endian words at any alignment, single bytes widened to 32
+// bits with or without their sign.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace overlord::hashing {
+
+inline std::uint32_t load_le32(const char* at) noexcept {
+  std::uint32_t word = 0;
+  std::memcpy(&word, at, sizeof word);
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap32(word);
+  return word;
+}
+
+inline std::uint32_t load_le16(const char* at) noexcept {
+  std::uint16_t half = 0;
+  std::memcpy(&half, at, sizeof half);
+  if constexpr (std::endian::native == std::endian::big) half = __builtin_bswap16(half);
+  return half;
+}
+
+/// A byte as the 32-bit number that a C program sees whose `char` has (or has not) a sign.
+template <bool kSigned>
+inline std::uint32_t widen(char byte) noexcept {
+  if constexpr (kSigned) {
+    return static_cast<std::uint32_t>(static_cast<signed char>(byte));
+  } else {
+    return static_cast<unsigned char>(byte);
+  }
+}
+
+}  // namespace overlord::hashing

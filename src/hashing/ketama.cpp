@@ -1,0 +1,72 @@
+#include "hashing/ketama.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+
+#include "hashing/md5.h"
+
+namespace overlord::hashing {
+namespace {
+
+constexpr std::uint16_t kPortLeftOut = 11211;
+constexpr std::size_t kOverlordTextLimit = 64;
+constexpr std::size_t kTwemproxyTextLimit = 272;
+
+// Every operation rounds on its own, in this order: the point counts hang on the last bit. The
+// addition has a statement of its own so that no compiler fuses it with the product.
+template <typename Real>
+std::size_t group_count(std::uint32_t weight, std::uint64_t total, std::size_t nodes) {
+  const Real share = static_cast<Real>(weight) / static_cast<Real>(total);
+  const Real product = share * Real{160} / Real{4} * static_cast<Real>(nodes);
+  const double nudged = static_cast<double>(product) + 1e-10;
+  return static_cast<std::size_t>(std::floor(static_cast<Real>(nudged)));
+}
+
+std::size_t group_count(const RingNode& node, std::uint64_t total, std::size_t nodes, Compat compat) {
+  return compat == Compat::kTwemproxy ? group_count<float>(node.weight, total, nodes)
+                                      : group_count<double>(node.weight, total, nodes);
+}
+
+}  // namespace
+
+std::string ring_name(std::string_view host, std::uint16_t port, std::string_view alias, Compat compat) {
+  if (!alias.empty()) return std::string(alias);
+  std::string name(host);
+  if (port == 0) {
+    if (compat == Compat::kTwemproxy) name += ':';
+  } else if (compat == Compat::kOverlord || port != kPortLeftOut) {
+    name += ':';
+    name += std::to_string(port);
+  }
+  return name;
+}
+
+std::vector<RingPoint> ketama_points(std::span<const RingNode> nodes, Compat compat) {
+  std::uint64_t total = 0;
+  std::size_t taking_part = 0;
+  for (const RingNode& node : nodes) {
+    if (node.ejected) continue;
+    total += node.weight;
+    ++taking_part;
+  }
+  std::vector<RingPoint> points;
+  if (total == 0) return points;
+  points.reserve(taking_part * 160);
+  const std::size_t limit = compat == Compat::kTwemproxy ? kTwemproxyTextLimit : kOverlordTextLimit;
+  std::string text;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].ejected) continue;
+    const std::size_t groups = group_count(nodes[i], total, taking_part, compat);
+    for (std::size_t group = 0; group < groups; ++group) {
+      text.assign(nodes[i].name).append("-").append(std::to_string(group));
+      for (const std::uint32_t value : md5(std::string_view(text).substr(0, limit))) {
+        points.push_back({value, static_cast<std::uint32_t>(i)});
+      }
+    }
+  }
+  std::ranges::stable_sort(points, {}, &RingPoint::value);
+  return points;
+}
+
+}  // namespace overlord::hashing
