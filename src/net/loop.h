@@ -36,7 +36,8 @@ class StreamHandler {
   virtual void on_data(std::span<char> bytes) = 0;
   // The peer shut down its sending side; ours still works. No on_data follows. Called once.
   virtual void on_end() = 0;
-  // All of `out` has left, after Stream::notify_drained was set (which this call clears).
+  // All of `out` has left, after Stream::notify_drained was set (which this call clears). When nothing is unsent
+  // as it is set, the next flush() makes it come.
   virtual void on_drained() {}
   // Connecting failed or the connection broke; error is an errno. The stream is already detached.
   virtual void on_error(int error) = 0;
@@ -108,7 +109,7 @@ class Loop {
 
   virtual ChunkPool& chunks() = 0;
   virtual TimerWheel& timers() = 0;
-  // Monotonic nanoseconds, read once a turn (and by refresh_now).
+  // Monotonic nanoseconds, read once a turn, after waiting.
   virtual uint64_t now() const = 0;
 
   // Runs fn on the loop's thread in a later turn. Any thread.
@@ -120,6 +121,7 @@ class Loop {
 
   virtual std::string_view driver() const = 0;  // "epoll" or "io_uring"
   virtual uint64_t turns() const = 0;            // turns so far
+  virtual uint64_t accept_pauses() const = 0;    // how often accepting paused because descriptors or memory ran out
 };
 
 enum class Driver { automatic, epoll, io_uring };

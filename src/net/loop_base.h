@@ -1,0 +1,66 @@
+#pragma once
+// LoopBase: what both drivers share: clock, timers, chunk pool, posted functions, the wake-up descriptor.
+
+#include <atomic>
+#include <functional>
+#include <mutex>
+#include <vector>
+
+#include "net/loop.h"
+
+namespace overlord::net {
+
+class LoopBase : public Loop {
+ public:
+  ChunkPool& chunks() override { return chunks_; }
+  TimerWheel& timers() override { return timers_; }
+  uint64_t now() const override { return now_; }
+  void post(std::function<void()> fn) override;
+  void stop() override;
+  uint64_t turns() const override { return turns_; }
+  uint64_t accept_pauses() const override { return accept_pauses_; }
+
+ protected:
+  static constexpr uint64_t kAcceptRetryNs = 100'000'000;
+
+  LoopBase();
+
+  static uint64_t read_clock();
+  static bool out_of_resources(int error);  // accept failed in a way that waiting may cure
+
+  // Nanoseconds until the loop has to wake up by itself; UINT64_MAX when only events matter.
+  uint64_t wait_ns() const;
+  // At the start of run(): the loop may have been made long before.
+  void refresh_now() { now_ = read_clock(); }
+  // To be called after waiting, before any handler.
+  void begin_turn() {
+    refresh_now();
+    ++turns_;
+  }
+  // Timers and posted functions; to be called when the turn's events are handled.
+  void run_timers();
+  void run_posted();
+  bool stop_requested() { return stop_.load(std::memory_order_acquire); }
+  void clear_stop() { stop_.store(false, std::memory_order_release); }
+
+  ChunkPool chunks_;
+  UniqueFd wakeup_;  // eventfd; its edge wakes the loop and it is never read
+  uint64_t accept_pauses_ = 0;
+
+ private:
+  static constexpr uint64_t kTrimNs = 1'000'000'000;
+
+  void wake();
+
+  uint64_t now_;
+  uint64_t next_trim_;
+  uint64_t turns_ = 0;
+  TimerWheel timers_;
+  std::atomic<bool> stop_{false};
+  std::atomic<bool> has_posted_{false};
+  std::mutex mutex_;
+  std::vector<std::function<void()>> posted_;   // under mutex_
+  std::vector<std::function<void()>> running_;  // loop thread only
+};
+
+}  // namespace overlord::net

@@ -1,0 +1,87 @@
+#include "net/socket.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace overlord::net {
+
+namespace {
+
+void set_option(int fd, int level, int name, int value) { (void)setsockopt(fd, level, name, &value, sizeof value); }
+
+std::unexpected<Error> listen_failure(const SocketAddress& address, int error) {
+  std::string text = "cannot listen on " + to_string(address) + ": " + std::strerror(error);
+  if (error == EADDRINUSE) text += " (another process listens there)";
+  return fail(std::move(text));
+}
+
+// A socket file that a dead process left behind: it is a socket, and connecting to it is refused.
+bool stale_socket_file(const SocketAddress& address) {
+  const char* path = reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path;
+  struct stat status {};
+  if (lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
+  const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  return probe.valid() && ::connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED;
+}
+
+}  // namespace
+
+Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, int backlog) {
+  UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return listen_failure(address, errno);
+  if (address.family() == AF_UNIX) {
+    if (::bind(fd.get(), address.get(), address.length) != 0) {
+      if (errno != EADDRINUSE) return listen_failure(address, errno);
+      if (!stale_socket_file(address)) return listen_failure(address, EADDRINUSE);
+      ::unlink(reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path);
+      if (::bind(fd.get(), address.get(), address.length) != 0) return listen_failure(address, errno);
+    }
+  } else {
+    set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
+    if (reuse_port) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);
+    // "::" must not take the IPv4 port too: resolve() lists both families.
+    if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
+    if (::bind(fd.get(), address.get(), address.length) != 0) return listen_failure(address, errno);
+  }
+  if (::listen(fd.get(), backlog) != 0) return listen_failure(address, errno);
+  return fd;
+}
+
+void tune_stream_socket(int fd) {
+  int domain = 0;
+  socklen_t length = sizeof domain;
+  if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_UNIX) return;
+  set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
+  // A silent peer is noticed after about two minutes instead of the kernel's two hours.
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+  set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
+}
+
+bool connected_to_itself(int fd) {
+  SocketAddress local;
+  SocketAddress peer;
+  local.length = peer.length = sizeof(sockaddr_storage);
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&local.storage), &local.length) != 0) return false;
+  if (local.family() == AF_UNIX) return false;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer.storage), &peer.length) != 0) return false;
+  return local == peer;
+}
+
+unsigned long raise_fd_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return 0;
+  if (limit.rlim_cur < limit.rlim_max) {
+    const rlimit wanted{limit.rlim_max, limit.rlim_max};
+    if (setrlimit(RLIMIT_NOFILE, &wanted) == 0) limit = wanted;
+  }
+  return limit.rlim_cur;
+}
+
+}  // namespace overlord::net
