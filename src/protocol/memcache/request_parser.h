@@ -10,6 +10,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "protocol/memcache/text.h"
+
 namespace overlord::memcache {
 
 enum class Verb : uint8_t {
@@ -26,7 +28,7 @@ std::string_view verb_name(Verb verb);
 inline constexpr size_t kMaxKey = 250;  // memcached's KEY_MAX_LENGTH
 
 struct Limits {
-  uint32_t max_line = 64 * 1024;             // memcached allows long lines for get only; other lines: 2048
+  uint32_t max_line = 64 * 1024;             // of get and gets, with its line end; other lines: 2048, as memcached
   uint64_t max_value = 1024ull * 1024 * 1024;  // memcached's largest -I
 };
 
@@ -34,12 +36,14 @@ enum class ParseStatus : uint8_t {
   complete,    // the whole request, `size` bytes
   value,       // storage: the line is whole and valid, the value has not all arrived; `size` is what it will be
   incomplete,  // the line is not whole
-  refused,     // answer `error`, drop `size` bytes and then `swallow` more (a value that belongs to it), go on
+  // Answer `error` (nothing when it is empty: the line said noreply), drop `size` bytes and then `swallow` more
+  // (the value that belongs to the line), go on.
+  refused,
   fatal        // answer `error` when not empty, then close
 };
 
 struct Request {
-  Verb verb;
+  Verb verb = Verb::get;
   bool noreply = false;
   // The wire form that may be sent to a backend as it is: ends in CRLF, no "noreply", single line.
   // When false use head() + CRLF (+ value).
@@ -48,20 +52,18 @@ struct Request {
   std::string_view key;       // first key; empty for verbs without one
   std::string_view keys;      // retrieval: from the first key to the end of the last one
   uint32_t key_count = 0;
-  std::string_view exptime;   // gat, gats: as sent. touch: too
-  std::string_view arguments; // stats, verbosity, flush_all: what follows the verb
+  std::string_view exptime;   // gat, gats, touch and storage: as sent, a decimal number within int32
+  std::string_view arguments; // stats (settings, items, slabs, sizes, conns, reset), verbosity, flush_all: the
+                              // first word behind the verb, which is all that is in head; empty when there is none
   size_t line_size = 0;       // bytes of the line with its line end
   uint64_t value_size = 0;    // storage: bytes of the value, without its CRLF
   uint64_t size = 0;          // bytes of the whole message: line, and value with CRLF
   uint64_t swallow = 0;       // refused only
-  std::string_view error;     // refused and fatal: a line with CRLF, static storage
+  std::string_view error;     // refused and fatal: a line with CRLF, static storage; may be empty
 };
 
 // On `incomplete` nothing but the status is set. Never looks beyond the first message.
 ParseStatus parse_request(std::string_view bytes, const Limits& limits, Request& out);
-
-// The value's closing CRLF; when it is not there memcached answers this (and so do we, dropping the request).
-inline constexpr std::string_view kBadDataChunk = "CLIENT_ERROR bad data chunk\r\n";
 
 // Walks the keys of a retrieval.
 class KeyCursor {

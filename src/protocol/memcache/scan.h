@@ -1,0 +1,65 @@
+#pragma once
+// Byte scanning and numbers for the two parsers of this folder. Internal.
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+
+namespace overlord::memcache {
+
+// The next eight bytes as a little-endian integer, on any machine.
+inline uint64_t load8(const char* p) {
+  uint64_t word;
+  std::memcpy(&word, p, sizeof word);
+  if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap64(word);
+  return word;
+}
+
+constexpr bool is_plain(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return byte > 0x20 && byte != 0x7f;
+}
+
+// Length of the run of plain bytes (neither blank, control nor DEL; above 0x7f is plain) at the front.
+inline size_t plain_run(const char* p, size_t n) {
+  constexpr uint64_t kOnes = 0x0101010101010101u;
+  constexpr uint64_t kHigh = 0x8080808080808080u;
+  size_t i = 0;
+  for (; i + 8 <= n; i += 8) {
+    const uint64_t word = load8(p + i);
+    const uint64_t del = word ^ (kOnes * 0x7f);
+    // A borrow can only flag bytes above the first true hit, so the lowest flag is exact.
+    const uint64_t hit = (((word - kOnes * 0x21) & ~word) | ((del - kOnes) & ~del)) & kHigh;
+    if (hit != 0) return i + static_cast<size_t>(std::countr_zero(hit)) / 8;
+  }
+  while (i < n && is_plain(p[i])) ++i;
+  return i;
+}
+
+// Decimal digits only; no sign, no blank. False when empty or above 2^64-1.
+inline bool parse_u64(std::string_view text, uint64_t& out) {
+  if (text.empty()) return false;
+  uint64_t value = 0;
+  for (const char c : text) {
+    const auto digit = static_cast<uint64_t>(static_cast<unsigned char>(c)) - '0';
+    if (digit > 9) return false;
+    if (value > UINT64_MAX / 10) return false;
+    value *= 10;
+    if (value > UINT64_MAX - digit) return false;
+    value += digit;
+  }
+  out = value;
+  return true;
+}
+
+// An optional minus and digits within 32 bits: what every memcached takes for an expiry time.
+inline bool is_exptime(std::string_view text) {
+  const bool negative = !text.empty() && text.front() == '-';
+  if (negative) text.remove_prefix(1);
+  uint64_t value = 0;
+  return parse_u64(text, value) && value <= (uint64_t{1} << 31) - (negative ? 0 : 1);
+}
+
+}  // namespace overlord::memcache
