@@ -1,0 +1,55 @@
+"""What the load is sent to: overlord-proxy, nutcracker, or one backend directly."""
+
+import dataclasses
+import shlex
+import shutil
+import subprocess
+
+from . import processes
+
+
+@dataclasses.dataclass
+class Target:
+    """A running server that takes the load. `pid` is None for `direct`, whose CPU is the backend's."""
+
+    name: str
+    pid: int | None
+    ports: dict
+    backend_pids: dict
+    is_ours: bool = False
+    process: subprocess.Popen | None = None
+
+
+class Launcher:
+    """Starts targets by name in front of the backends of a stack."""
+
+    def __init__(self, stack, backends, proxy_command):
+        self.stack = stack
+        self.backends = backends
+        self.proxy_command = proxy_command
+        self.backend_pids = {proto: [p.pid for p, _ in servers] for proto, servers in backends.items()}
+        self.count = 0
+
+    def start(self, name):
+        if name == "direct":
+            return Target(name, None, {proto: servers[0][1] for proto, servers in self.backends.items()},
+                          {proto: [servers[0][0].pid] for proto, servers in self.backends.items()})
+        self.count += 1
+        ports = processes.free_ports(len(self.backends) + 1)
+        listen = dict(zip(self.backends, ports))
+        yml = self.stack.folder / f"{name}-{self.count}.yml"
+        yml.write_text(processes.nutcracker_yml(listen, self.backends))
+        toml = self.stack.folder / f"{name}-{self.count}.toml"
+        toml.write_text(processes.cluster_toml(listen, self.backends))
+        if name == "nutcracker":
+            binary = shutil.which("nutcracker") or "/usr/sbin/nutcracker"
+            command = [binary, "-c", str(yml), "-s", str(ports[-1]), "-a", "127.0.0.1"]
+        else:
+            io = name.partition("-")[2] or "epoll"
+            command = [part.format(cluster=toml, nutcracker=yml, io=io) for part in shlex.split(self.proxy_command)]
+        process = self.stack.start(f"{name}-{self.count}", command, self.stack.cores.proxy, listen.values())
+        return Target(name, process.pid, listen, self.backend_pids, name != "nutcracker", process)
+
+    def stop(self, target):
+        if target.process is not None:
+            self.stack.stop(target.process)

@@ -1,0 +1,230 @@
+#!/usr/bin/python3
+"""Measures overlord-proxy, nutcracker and a bare backend under the same load and prints the comparison.
+
+docs/benchmark.md says how to read it. Only the standard library is used.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import platform
+import re
+import subprocess
+import sys
+import tempfile
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from harness import measure, processes, report, targets, works  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+
+
+def parse(argv):
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--only", help="works to run, comma-separated; a trailing * matches the rest (--list names them); "
+                                  "memory stands for the idle connections")
+    p.add_argument("--list", action="store_true", help="list the works and leave")
+    p.add_argument("--quick", action="store_true", help="one short round of each work, 1,000 idle connections only")
+    p.add_argument("--repeats", type=int, help="rounds per work (5; 1 with --quick)")
+    p.add_argument("--seconds", type=float, help="measured seconds per round (2; 0.7 with --quick)")
+    p.add_argument("--peers", default="nutcracker,direct", help="compared with: nutcracker, direct (both)")
+    p.add_argument("--io", default="epoll", help="drivers of overlord-proxy, each a row: epoll,io_uring (epoll)")
+    p.add_argument("--no-overlord", action="store_true", help="peers only")
+    p.add_argument("--bin-dir", action="append", help="folder of overlord-proxy and overlord-loadgen")
+    p.add_argument("--proxy-cmd", help="command that stands for overlord-proxy; {cluster}, {nutcracker} and {io} become "
+                                       "its configuration in either format and the driver")
+    p.add_argument("--no-pin", action="store_true", help="leave the choice of cores to the scheduler")
+    p.add_argument("--no-memory", action="store_true", help="skip the idle connections")
+    p.add_argument("--no-syscalls", action="store_true", help="skip counting system calls")
+    p.add_argument("--json", metavar="FILE", help="also write every sample as JSON")
+    p.add_argument("--markdown", nargs="?", const=str(ROOT / "docs" / "benchmark.md"), metavar="FILE",
+                   help="also put the tables between the markers of FILE (docs/benchmark.md)")
+    args = p.parse_args(argv)
+    args.repeats = args.repeats or (1 if args.quick else 5)
+    args.seconds = args.seconds or (0.7 if args.quick else 2.0)
+    return args
+
+
+def target_names(args):
+    """In the order in which each round visits them: ours stands between the peers."""
+    peers = [p for p in args.peers.split(",") if p]
+    for peer in peers:
+        if peer not in ("nutcracker", "direct"):
+            raise SystemExit(f"--peers {peer}: must be nutcracker or direct")
+    drivers = [d for d in args.io.split(",") if d]
+    ours = [] if args.no_overlord else (["overlord"] if drivers == ["epoll"] else [f"overlord-{d}" for d in drivers])
+    return [p for p in peers if p != "direct"] + ours + [p for p in peers if p == "direct"]
+
+
+def find_tools(args):
+    folders = args.bin_dir or sorted(str(p) for p in ROOT.glob("build/*/bin"))
+    if not args.bin_dir:
+        folders = [str(ROOT / "build" / "release" / "bin"), *folders]
+    loadgen = processes.find_binary("overlord-loadgen", folders)
+    if loadgen is None:
+        raise SystemExit(f"overlord-loadgen is not built (looked in {', '.join(folders)}); ./dev bench builds it")
+    command = args.proxy_cmd
+    if command is None and not args.no_overlord:
+        proxy = processes.find_binary("overlord-proxy", folders)
+        if proxy is None:
+            raise SystemExit(f"overlord-proxy is not built (looked in {', '.join(folders)}); ./dev bench builds it, "
+                             "--no-overlord measures the peers alone")
+        command = f"{proxy} -cluster {{cluster}} -workers 1 -io {{io}}"
+    return loadgen, command
+
+
+def version(command, pattern):
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=10)
+    except OSError:
+        return "missing"
+    found = re.search(pattern, done.stdout + done.stderr)
+    return found.group(1) if found else "unknown"
+
+
+def machine(cores, tool):
+    model = re.search(r"model name\s*:\s*(.*)", pathlib.Path("/proc/cpuinfo").read_text(encoding="utf-8"))
+    return {
+        "date": time.strftime("%Y-%m-%d"),
+        "cores": os.cpu_count(),
+        "cpu": model.group(1).strip() if model else platform.machine(),
+        "kernel": platform.release().split("-")[0],
+        "pinning": cores.text(),
+        "syscall_tool": tool,
+        "versions": {
+            "redis": version(["redis-server", "--version"], r"v=([\d.]+)"),
+            "memcached": version(["memcached", "-V"], r"memcached ([\d.]+)"),
+            "nutcracker": version(["nutcracker", "-V"], r"nutcracker-([\d.]+)"),
+        },
+        "load_before": f"{os.getloadavg()[0]:.1f}",
+    }
+
+
+def progress(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_work(work, running, loadgen, args, tool, loaded):
+    """All rounds of one work. Returns (rows, failures)."""
+    samples = {t.name: [] for t in running}
+    calls = {}
+    failures = {}
+    # With thousands of connections the first wave takes its time.
+    warmup = 1.0 if work.connections >= 1000 else min(0.5, args.seconds / 3)
+    for number in range(args.repeats):
+        for target in running:
+            if target.name in failures:
+                continue
+            try:
+                load_data(work, target, loadgen, loaded)
+                samples[target.name].append(measure.sample(loadgen, target, work, args.seconds, warmup))
+            except (measure.LoadFailed, subprocess.TimeoutExpired) as problem:
+                failures[target.name] = str(problem)
+                progress(f"  {problem}")
+        progress(f"  {work.name}: round {number + 1} of {args.repeats}: " + ", ".join(
+            f"{name} {s[-1]['proxy_cpu'] or s[-1]['backend_cpu']:.2f}" for name, s in samples.items() if s))
+    for target in running:
+        if tool and target.pid and target.name not in failures and not work.rate and work.connections < 1000:
+            try:
+                calls[target.name] = measure.count_syscalls(tool, loadgen, target, work)
+            except measure.LoadFailed as problem:
+                progress(f"  system calls not counted: {problem}")
+    peer = samples.get(report.PEER) if report.PEER not in failures else None
+    rows = [report.row(work, t.name, samples[t.name], peer, calls.get(t.name), t.is_ours)
+            for t in running if samples[t.name] and t.name not in failures]
+    return rows, [{"work": work.name, "target": name, "why": why} for name, why in failures.items()]
+
+
+def load_data(work, target, loadgen, loaded):
+    """Writes the keys through the target, unless the backends hold this very data set already: targets place keys
+    on backends by their own rules, and values of two sizes share their keys."""
+    data = (work.keys, work.value_size)
+    if loaded.get(work.proto, (None,))[0] != data:
+        loaded[work.proto] = (data, set())
+    if target.name not in loaded[work.proto][1]:
+        measure.preload(loadgen, target, work)
+        loaded[work.proto][1].add(target.name)
+
+
+def run_memory(names, launcher, loadgen, protos, counts):
+    entries, failures = [], []
+    for proto in protos:
+        for count in counts:
+            for name in names:
+                if name == "direct":
+                    continue
+                target = launcher.start(name)
+                try:
+                    measure.preload(loadgen, target, next(w for w in works.WORKS if w.proto == proto))
+                    # The preload has touched the proxy's buffers; what connections cost is the figure wanted.
+                    figures = measure.idle_memory(loadgen, target, proto, count)
+                    entries.append({"proto": proto, "target": name, "ours": target.is_ours, "connections": count,
+                                    "figures": figures})
+                    progress(f"  {proto}, {count} idle connections, {name}: "
+                             f"{figures['served']['private_per_connection']:.0f} bytes each")
+                except (measure.LoadFailed, FileNotFoundError) as problem:
+                    failures.append({"work": f"{proto}, {count} idle connections", "target": name, "why": str(problem)})
+                    progress(f"  {problem}")
+                finally:
+                    launcher.stop(target)
+    return entries, failures
+
+
+def write_markdown(path, text):
+    path = pathlib.Path(path)
+    old = path.read_text(encoding="utf-8")
+    before, begin, rest = old.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{path} has no {BEGIN} ... {END} markers")
+    path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def main(argv):
+    args = parse(argv)
+    if args.list:
+        for work in works.WORKS:
+            print(f"{work.name:20} {work.proto}: {work.text()}")
+        print(f"{'memory':20} both: memory of the proxy with idle connections")
+        return 0
+    chosen, with_memory = works.select(args.only)
+    names = target_names(args)
+    binary, command = find_tools(args)
+    processes.raise_file_limit()
+    cores = processes.Cores.choose(not args.no_pin)
+    loadgen = measure.Loadgen(binary, cores.load)
+    tool = None if args.no_syscalls else measure.syscall_tool()
+    with_memory = with_memory and not args.no_memory
+    protos = list(dict.fromkeys(w.proto for w in (works.WORKS if with_memory else chosen)))
+    results = {"machine": machine(cores, tool), "repeats": args.repeats, "seconds": args.seconds, "works": {},
+               "memory": [], "failures": []}
+    with tempfile.TemporaryDirectory(prefix="overlord-bench-") as folder, processes.Stack(folder, cores) as stack:
+        backends = {proto: stack.start_backends(proto) for proto in protos}
+        launcher = targets.Launcher(stack, backends, command)
+        running = [launcher.start(name) for name in names]
+        loaded = {}
+        for work in chosen:
+            progress(f"{work.name}: {work.text()}")
+            rows, failures = run_work(work, running, loadgen, args, tool, loaded)
+            results["works"][work.name] = rows
+            results["failures"] += failures
+        for target in running:
+            launcher.stop(target)
+        if with_memory:
+            counts = works.IDLE_COUNTS[:1] if args.quick else works.IDLE_COUNTS
+            results["memory"], failures = run_memory(names, launcher, loadgen, protos, counts)
+            results["failures"] += failures
+    results["machine"]["load_after"] = f"{os.getloadavg()[0]:.1f}"
+    print(report.render(results, report.plain))
+    if args.json:
+        pathlib.Path(args.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
+    if args.markdown:
+        write_markdown(args.markdown, report.render(results, report.markdown))
+    return 1 if results["failures"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
