@@ -7,10 +7,16 @@
 // bytes and more behind them (they may have moved); parsing goes on where it stopped, no byte is looked at
 // twice. After `complete`, `skip` or `error` call reset() before the next message. Nothing is copied: the views
 // point into the bytes given to the last parse().
+//
+// Stricter than redis-server, because the bytes go to a backend connection that others share: every line ends with CRLF
+// and every bulk is followed by CRLF (the server skips two bytes whatever they are). A message kept in memory is below
+// 4 GiB.
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <string>
 #include <string_view>
 
 namespace overlord::redis {
@@ -39,13 +45,16 @@ class RequestParser {
 
   // After complete or skip: length of the message in bytes.
   size_t size() const { return pos_; }
-  // After complete. argc >= 1. Inline requests: true, and the arguments (unquoted) live in storage owned by the
-  // parser; wire forms for such a request are made with the writer (append_command).
+  // After complete. argc >= 1.
   uint32_t argc() const { return argc_; }
+  // Inline requests: true, and the request's RESP form (unquoted) lives in storage owned by the parser until reset().
   bool is_inline() const { return inline_; }
-  // i < min(argc, kFirstArgs); after `incomplete` also for i < args_seen().
-  std::string_view arg(uint32_t i) const;
-  // Where in the message the header of argument i begins (the '$'); i < kFirstArgs. RESP form only.
+  // After complete: the request in RESP form, ready to be copied to a backend. For RESP requests the message itself,
+  // for inline ones the form that stands for it (then its size is not size()).
+  std::string_view wire() const { return inline_ ? std::string_view(base_, wire_size_) : std::string_view(base_, pos_); }
+  // i < min(argc, kFirstArgs); after `incomplete` for i < args_seen().
+  std::string_view arg(uint32_t i) const { return {base_ + first_[i].begin, first_[i].length}; }
+  // Where in wire() the header of argument i begins (the '$'); i < min(argc, kFirstArgs).
   size_t arg_header_offset(uint32_t i) const { return first_[i].header; }
 
   // After incomplete: what is known of the message so far.
@@ -65,52 +74,83 @@ class RequestParser {
     uint32_t length;
   };
   friend class ArgCursor;
-  // The implementation's own state goes here.
+  friend class MessageScanner;
+
+  ParseStatus parse_inline(std::string_view bytes);
+  ParseStatus long_count(const char*& p, const char* end);
+  ParseStatus long_length(const char*& p, const char* end, uint64_t& length);
+  ParseStatus find_line(const char* p, const char* end, std::string_view& line, std::string_view too_long,
+                        std::string_view bad);
+  ParseStatus wait_for_body(const char* p, const char* end, uint64_t length, bool clipped);
+  ParseStatus incomplete(const char* p, bool clipped);
+  ParseStatus fail(std::string_view error);
+  void drop_inline();
+
   RequestLimits limits_;
   const char* base_ = nullptr;
   size_t pos_ = 0;  // parsed up to here; after complete the message's length
   uint32_t argc_ = 0;
   uint32_t seen_ = 0;
   int64_t pending_bulk_ = -1;
+  size_t scanned_ = 0;  // up to here the unfinished line holds no line end
   bool inline_ = false;
+  size_t wire_size_ = 0;
   std::string_view error_;
+  std::unique_ptr<std::string> inline_wire_;
   std::array<Span, kFirstArgs> first_{};
 };
 
-// Walks all arguments of a complete RESP request (or inline one) from the first.
+inline void RequestParser::reset() {
+  pos_ = 0;
+  argc_ = 0;
+  seen_ = 0;
+  pending_bulk_ = -1;
+  scanned_ = 0;
+  error_ = {};
+  if (inline_) drop_inline();
+}
+
+// Walks all arguments of a complete request (RESP or inline) from the first.
 class ArgCursor {
  public:
-  explicit ArgCursor(const RequestParser& request);
-  bool next();                            // false after the last
-  std::string_view value() const;         // the argument
-  std::string_view wire() const;          // with its "$n\r\n" and CRLF, ready to be copied; empty for inline requests
+  explicit ArgCursor(const RequestParser& request)
+      : at_(request.base_ + request.first_[0].header), left_(request.argc_) {}
+  bool next();                                       // false after the last
+  std::string_view value() const { return value_; }  // the argument
+  std::string_view wire() const { return wire_; }    // with its "$n\r\n" and CRLF, ready to be copied
 
  private:
-  const RequestParser* request_;
-  uint32_t index_ = 0;
-  size_t pos_ = 0;
+  const char* at_;
+  uint32_t left_;
   std::string_view value_;
   std::string_view wire_;
 };
 
 // MessageScanner: follows one RESP request of which the front was already forwarded, without keeping its bytes.
-// For values too large to keep. Start it with the state of a RequestParser that answered `incomplete` with a
-// pending bulk; feed it the bytes after the ones the parser had seen (whole buffer given to parse()).
+// For values too large to keep. Start it with the state of a RequestParser that answered `incomplete` to a RESP request
+// of which args_declared() is known; feed it the bytes after the ones the parser had seen (the whole buffer given to
+// parse(), which must still be there at start()). After `done` or `error`: start() again before the next use.
 class MessageScanner {
  public:
   enum class Status : uint8_t { more, done, error };
   // bytes_seen: how many bytes of the message have been received (and forwarded) in all.
   void start(const RequestParser& parser, size_t bytes_seen);
-  // Takes bytes up to the end of the message; consumed says how many.
+  // Takes bytes up to the end of the message; consumed says how many. After error: how many were good before it; the
+  // message can then not be finished any more, so the connection that got its front must be closed.
   Status advance(std::string_view bytes, size_t& consumed);
-  std::string_view error() const { return error_; }
+  // Lower bound of the bytes still to come of the argument being received; 0 in a header.
+  uint64_t body_left() const { return body_left_; }
+  std::string_view error() const { return error_; }  // as RequestParser::error()
 
  private:
-  RequestLimits limits_;
-  uint32_t args_left_ = 0;   // arguments not begun
-  uint64_t body_left_ = 0;   // bytes of the present argument with its CRLF
+  bool take_body(const char*& p, const char* end);
+  bool take_header(const char*& p, const char* end);
+
+  uint64_t max_bulk_ = 0;
+  uint32_t args_left_ = 0;  // arguments not begun
+  uint64_t body_left_ = 0;  // bytes of the present argument with its CRLF
   uint32_t header_length_ = 0;
-  std::array<char, 32> header_{};
+  std::array<char, 24> header_{};  // the front of a header line that came in pieces
   std::string_view error_;
 };
 
