@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "config/address.h"
+#include "hashing/hash_tag.h"
 #include "hashing/method.h"
 #include "hashing/ring.h"
 
@@ -32,19 +33,19 @@ bool is_served(CacheType type);
 bool is_redis(CacheType type);
 
 struct LogConfig {
-  std::string file;         // empty: none
-  bool to_stdout = false;   // with neither a file nor stdout the log goes to stderr
-  uint32_t verbosity = 0;   // 0: info and worse; 1 and up: debug messages of at most this level too
+  std::string file;        // empty: none
+  bool to_stdout = false;  // with neither a file nor stdout the log goes to stderr
+  uint32_t verbosity = 0;  // 0: info and worse; 1 and up: debug messages of at most this level too
 };
 
 struct ProcessConfig {
-  std::string stat;                  // HTTP address for metrics; empty: none
+  std::string stat;  // HTTP address for metrics; empty: none
   LogConfig log;
-  milliseconds read_timeout{0};      // an idle client is closed after this; 0: never
-  milliseconds write_timeout{0};     // a client that takes no output for this long is closed; 0: never
-  uint32_t max_connections = 0;      // clients over all clusters; 0: no limit
+  milliseconds read_timeout{0};   // an idle client is closed after this; 0: never
+  milliseconds write_timeout{0};  // a client that takes no output for this long is closed; 0: never
+  uint32_t max_connections = 0;   // clients over all clusters; 0: no limit
   bool use_metrics = true;
-  uint32_t workers = 0;              // 0: one per core the process may use
+  uint32_t workers = 0;  // 0: one per core the process may use
   IoDriver io = IoDriver::automatic;
 };
 
@@ -62,22 +63,23 @@ struct ServerConfig {
 
 // Bounds on what a client or a backend may make the proxy hold. All are per cluster.
 struct Limits {
-  uint64_t max_key_size = 65536;            // bytes; memcache has 250 whatever this says
-  uint64_t max_value_size = 512ULL << 20;   // bytes of one bulk string or item
-  uint64_t max_request_size = 1ULL << 30;   // bytes of one request with all its arguments
-  uint32_t max_arguments = 1U << 20;        // arguments of one request
-  uint32_t max_pipeline = 1024;             // requests of one client in flight; more are left in its socket
-  uint64_t max_client_buffer = 4ULL << 20;  // bytes of replies waiting for one client before its requests wait
-  uint32_t max_node_queue = 16384;          // requests waiting on one backend connection; more fail at once
+  uint64_t max_key_size = 65536;           // bytes; memcache has 250 whatever this says
+  uint64_t max_value_size = 512ULL << 20;  // bytes of one bulk string or item
+  uint64_t max_request_size = 1ULL << 30;  // bytes of one request with all its arguments
+  uint32_t max_arguments = 1U << 20;       // arguments of one request
+  uint32_t max_pipeline = 1024;            // requests of one client in flight; more are left in its socket
+  uint64_t max_client_buffer =
+      4ULL << 20;                   // bytes of replies waiting for one client before its requests wait
+  uint32_t max_node_queue = 16384;  // requests waiting on one backend connection; more fail at once
 };
 
 struct ClusterConfig {
   std::string name;
   CacheType cache_type = CacheType::redis;
-  hashing::Method hash_method = hashing::Method::fnv1a_64;
-  hashing::Distribution distribution = hashing::Distribution::ketama;
-  hashing::Compat hash_compat = hashing::Compat::overlord;
-  std::string hash_tag = "{}";  // the two bytes around what is hashed; empty: tags are off
+  hashing::Method hash_method = hashing::kDefaultMethod;
+  hashing::Distribution distribution = hashing::Distribution::kKetama;
+  hashing::Compat hash_compat = hashing::Compat::kOverlord;
+  hashing::HashTag hash_tag{"{}", hashing::Compat::kOverlord};  // what the file means, already resolved
 
   std::vector<Address> listen;  // at least one
 
@@ -91,10 +93,10 @@ struct ClusterConfig {
   uint32_t node_connections = 2;  // connections per backend address
   uint32_t node_pipe_count = 32;  // kept from old files: see docs/config.md
 
-  bool ping_auto_eject = false;              // take a node that fails out of the ring
-  uint32_t ping_fail_limit = 3;              // failures in a row until then
-  milliseconds ping_interval{1000};          // between probes of a node in the ring
-  milliseconds eject_retry_interval{3000};   // between probes of a node that is out
+  bool ping_auto_eject = false;             // take a node that fails out of the ring
+  uint32_t ping_fail_limit = 3;             // failures in a row until then
+  milliseconds ping_interval{1000};         // between probes of a node in the ring
+  milliseconds eject_retry_interval{3000};  // between probes of a node that is out
 
   microseconds slowlog_slower_than{0};  // 0: off
 

@@ -15,25 +15,25 @@
 namespace overlord::config {
 
 struct Flags {
-  std::string cluster;            // -cluster
-  std::string conf;               // -conf
-  bool check = false;             // -t
-  std::string stat;               // -stat
-  bool metrics = false;           // -metrics
-  bool reload = false;            // -reload
-  std::string slowlog;            // -slowlog
-  int64_t slower_than = 0;        // -slower-than, microseconds
+  std::string cluster;                     // -cluster
+  std::string conf;                        // -conf
+  bool check = false;                      // -t
+  std::string stat;                        // -stat
+  bool metrics = false;                    // -metrics
+  bool reload = false;                     // -reload
+  std::string slowlog;                     // -slowlog
+  int64_t slower_than = 0;                 // -slower-than, microseconds
   int64_t slower_max_bytes = 500'000'000;  // -slower-max-bytes
   int64_t slower_backup_count = 7;         // -slower-backup-count
-  bool to_stdout = false;         // -std
-  bool debug = false;             // -debug, the same as -std
-  std::string log;                // -log
-  int64_t log_verbosity = 0;      // -log-vl
-  bool version = false;           // -version
-  bool help = false;              // -h, -help
-  std::string convert_nutcracker; // -convert-nutcracker
-  std::optional<uint32_t> workers;  // -workers
-  std::optional<IoDriver> io;       // -io
+  bool to_stdout = false;                  // -std
+  bool debug = false;                      // -debug, the same as -std
+  std::string log;                         // -log
+  int64_t log_verbosity = 0;               // -log-vl
+  bool version = false;                    // -version
+  bool help = false;                       // -h, -help
+  std::string convert_nutcracker;          // -convert-nutcracker
+  std::optional<uint32_t> workers;         // -workers
+  std::optional<IoDriver> io;              // -io
 };
 
 // args: argv without the program's name. The error's message is what to print on stderr, with the usage text;

@@ -11,12 +11,12 @@ struct Problem {
   enum class Severity { warning, error };
 
   Severity severity = Severity::error;
-  std::string file;
-  uint32_t line = 0;    // from 1; 0: the file as a whole
-  uint32_t column = 0;  // from 1; 0: the line as a whole
-  std::string key;      // "clusters[2].hash_method"; empty: no single key
-  std::string message;  // what is wrong
-  std::string fix;      // what to write instead; may be empty
+  std::string file = {};
+  uint32_t line = 0;         // from 1; 0: the file as a whole
+  uint32_t column = 0;       // from 1; 0: the line as a whole
+  std::string key = {};      // "clusters[2].hash_method"; empty: no single key
+  std::string message = {};  // what is wrong
+  std::string fix = {};      // what to write instead; may be empty
 };
 
 // "proxy.toml:12:1: error: clusters[2].hash_method: unknown method "sha1"; use one of fnv1a_64, ..."

@@ -1,0 +1,210 @@
+// The rows of the cluster file (-cluster). Rows without a setter depend on other keys: cluster_reader.cpp
+// reads them.
+#include <limits>
+
+#include "config/keys.h"
+#include "config/reporter.h"
+
+namespace overlord::config {
+
+namespace {
+
+using C = ClusterConfig;
+
+constexpr int64_t kMostMilliseconds = std::numeric_limits<int32_t>::max();
+
+Verdict set_cache_type(C& cluster, const std::string& text) {
+  for (CacheType type :
+       {CacheType::memcache, CacheType::memcache_binary, CacheType::redis, CacheType::redis_cluster}) {
+    if (to_string(type) != text) continue;
+    cluster.cache_type = type;
+    return {};
+  }
+  return Complaint{"unknown type " + quoted(text),
+                   "use one of memcache, memcache_binary, redis, redis_cluster"};
+}
+
+Verdict set_hash_method(C& cluster, const std::string& text) {
+  if (text.empty() || text == "fnv1a64") return {};  // what the Go program called its default
+  const auto method = hashing::parse_method(text);
+  if (!method)
+    return Complaint{
+        "unknown method " + quoted(text),
+        "use one of " + method_names() + " (the Go program took fnv1a_64 for a name it did not know)"};
+  cluster.hash_method = *method;
+  return {};
+}
+
+Verdict set_hash_distribution(C& cluster, const std::string& text) {
+  if (text.empty()) return {};
+  const auto distribution = hashing::parse_distribution(text);
+  if (!distribution)
+    return Complaint{"unknown distribution " + quoted(text),
+                     "use one of ketama, modula, random (the Go program used ketama whatever stood here)"};
+  cluster.distribution = *distribution;
+  return {};
+}
+
+Verdict set_hash_compat(C& cluster, const std::string& text) {
+  if (text == "overlord") {
+    cluster.hash_compat = hashing::Compat::kOverlord;
+  } else if (text == "twemproxy") {
+    cluster.hash_compat = hashing::Compat::kTwemproxy;
+  } else {
+    return Complaint{"unknown mode " + quoted(text), "use overlord or twemproxy"};
+  }
+  return {};
+}
+
+Verdict set_redis_auth(C& cluster, const std::string& text) {
+  cluster.redis_auth = text;
+  return {};
+}
+
+Verdict set_password(C& cluster, const std::string& text) {
+  cluster.password = text;
+  return {};
+}
+
+// clang-format off
+const Key<C> kKeys[] = {
+    {{.section = Section::cluster, .name = "name", .type = "string", .default_value = "-",
+      .doc = "What logs and metrics call this cluster; must be unique. Without one it is called cluster-N, "
+             "N being its place in the file."},
+     std::monostate{}},
+    {{.section = Section::cluster, .name = "cache_type", .type = "string", .default_value = "-",
+      .doc = "memcache, redis, memcache_binary or redis_cluster. Required. The last two are checked but not served "
+             "by this version."},
+     set_cache_type},
+    {{.section = Section::cluster, .name = "listen_proto", .type = "string", .default_value = "\"tcp\"",
+      .doc = "tcp or unix: how listen_addr is read."},
+     std::monostate{}},
+    {{.section = Section::cluster, .name = "listen_addr", .type = "string or array of strings", .default_value = "-",
+      .doc = "Where clients connect: IP:PORT, [IP6]:PORT, NAME:PORT, :PORT or PORT (both: every IPv4 address), "
+             "[::]:PORT; with listen_proto unix a path; unix:/PATH with either. Required."},
+     std::monostate{}},
+    {{.section = Section::cluster, .name = "servers", .type = "array of strings", .default_value = "-",
+      .doc = "The backends: HOST:PORT:WEIGHT or HOST:PORT:WEIGHT ALIAS; for redis_cluster seeds HOST:PORT. "
+             "HOST is a name, an IPv4 address or [IP6]; /PATH or unix:/PATH in place of HOST:PORT is a unix socket. "
+             "All lines have an alias or none has. Required.", .reloadable = true},
+     std::monostate{}},
+
+    {{.section = Section::cluster, .name = "hash_method", .type = "string", .default_value = "\"fnv1a_64\"",
+      .doc = "How a key becomes a number: fnv1a_64, fnv1_64, fnv1a_32, fnv1_32, crc16, crc32, crc32a, md5, "
+             "one_on_time (or one_at_a_time), hsieh, murmur, jenkins."},
+     set_hash_method},
+    {{.section = Section::cluster, .name = "hash_distribution", .type = "string", .default_value = "\"ketama\"",
+      .doc = "How the number chooses a backend: ketama, modula or random."},
+     set_hash_distribution},
+    {{.section = Section::cluster, .name = "hash_compat", .type = "string", .default_value = "\"overlord\"",
+      .doc = "Whose placement of keys to repeat exactly where the two differ: overlord or twemproxy."},
+     set_hash_compat},
+    {{.section = Section::cluster, .name = "hash_tag", .type = "string", .default_value = "\"{}\"",
+      .doc = "Two bytes: only what stands between them in a key is hashed. \"none\" switches tags off. An empty text "
+             "means \"{}\" under hash_compat overlord, off under twemproxy; absent means the same as empty."},
+     std::monostate{}},
+
+    {{.section = Section::cluster, .name = "redis_auth", .type = "string", .default_value = "\"\"",
+      .doc = "Password for the backends (redis)."},
+     set_redis_auth},
+    {{.section = Section::cluster, .name = "password", .type = "string", .default_value = "\"\"",
+      .doc = "Clients must give this password with AUTH before anything else (redis). Empty: not asked."},
+     set_password},
+
+    {{.section = Section::cluster, .name = "dial_timeout", .type = "integer", .default_value = "1000", .unit = "ms",
+      .lowest = 0, .highest = kMostMilliseconds,
+      .doc = "Longest wait for a connection to a backend; 0: as long as the kernel tries.", .reloadable = true},
+     [](C& c, int64_t ms) { c.dial_timeout = milliseconds(ms); }},
+    {{.section = Section::cluster, .name = "read_timeout", .type = "integer", .default_value = "1000", .unit = "ms",
+      .lowest = 0, .highest = kMostMilliseconds,
+      .doc = "Longest wait for a backend's reply; then the client gets an error. 0: for ever.", .reloadable = true},
+     [](C& c, int64_t ms) { c.read_timeout = milliseconds(ms); }},
+    {{.section = Section::cluster, .name = "write_timeout", .type = "integer", .default_value = "1000", .unit = "ms",
+      .lowest = 0, .highest = kMostMilliseconds,
+      .doc = "A backend that takes no bytes for this long is given up; 0: never.", .reloadable = true},
+     [](C& c, int64_t ms) { c.write_timeout = milliseconds(ms); }},
+
+    {{.section = Section::cluster, .name = "node_connections", .type = "integer", .default_value = "2", .lowest = 0,
+      .highest = 1024,
+      .doc = "Connections to each backend; 0: the default. One key always uses the same one, so its requests keep "
+             "their order."},
+     [](C& c, int64_t count) { if (count != 0) c.node_connections = static_cast<uint32_t>(count); }},
+    {{.section = Section::cluster, .name = "node_pipe_count", .type = "integer", .default_value = "32", .lowest = 0,
+      .highest = 1'000'000,
+      .doc = "Where max_node_queue is absent it becomes this number squared times 16, at least 1024; 0: the default. "
+             "It bounds nothing else: a batch is what waits."},
+     [](C& c, int64_t count) { if (count != 0) c.node_pipe_count = static_cast<uint32_t>(count); }},
+
+    {{.section = Section::cluster, .name = "ping_auto_eject", .type = "boolean", .default_value = "false",
+      .doc = "Probe the backends and take one that fails out of the ring until it answers again.",
+      .reloadable = true},
+     [](C& c, bool on) { c.ping_auto_eject = on; }},
+    {{.section = Section::cluster, .name = "ping_fail_limit", .type = "integer", .default_value = "3", .lowest = 0,
+      .highest = 1'000'000, .doc = "Failures in a row that eject a backend; 0: the default.", .reloadable = true},
+     [](C& c, int64_t count) { if (count != 0) c.ping_fail_limit = static_cast<uint32_t>(count); }},
+    {{.section = Section::cluster, .name = "ping_interval", .type = "integer", .default_value = "1000", .unit = "ms",
+      .lowest = 10, .highest = 3'600'000, .doc = "Between two probes of a backend in the ring.",
+      .reloadable = true},
+     [](C& c, int64_t ms) { c.ping_interval = milliseconds(ms); }},
+    {{.section = Section::cluster, .name = "eject_retry_interval", .type = "integer", .default_value = "3000",
+      .unit = "ms", .lowest = 10, .highest = 3'600'000,
+      .doc = "Between two probes of an ejected backend; the first that succeeds puts it back.", .reloadable = true},
+     [](C& c, int64_t ms) { c.eject_retry_interval = milliseconds(ms); }},
+
+    {{.section = Section::cluster, .name = "slowlog_slower_than", .type = "integer", .default_value = "0",
+      .unit = "us", .lowest = 0, .highest = 1'000'000'000'000,
+      .doc = "Requests that take longer go to the slow log; 0: off. The flag -slower-than overrides it for every "
+             "cluster.", .reloadable = true, .state = KeyState::later},
+     [](C& c, int64_t us) { c.slowlog_slower_than = microseconds(us); }},
+
+    {{.section = Section::cluster, .name = "flush_all_enabled", .type = "boolean", .default_value = "false",
+      .doc = "Let flush_all, FLUSHALL and FLUSHDB through to every backend; otherwise they are refused.",
+      .reloadable = true},
+     [](C& c, bool on) { c.flush_all_enabled = on; }},
+    {{.section = Section::cluster, .name = "coalesce_gets", .type = "boolean", .default_value = "true",
+      .doc = "memcache: single gets that wait for the same backend leave as one multi-key get.",
+      .reloadable = true},
+     [](C& c, bool on) { c.coalesce_gets = on; }},
+
+    {{.section = Section::cluster, .name = "max_key_size", .type = "integer", .default_value = "65536",
+      .unit = "bytes", .lowest = 1, .highest = 512LL << 20,
+      .doc = "Longest key; memcache has 250 whatever this says.", .reloadable = true},
+     [](C& c, int64_t bytes) { c.limits.max_key_size = static_cast<uint64_t>(bytes); }},
+    {{.section = Section::cluster, .name = "max_value_size", .type = "integer", .default_value = "536870912",
+      .unit = "bytes", .lowest = 1, .highest = 1LL << 40,
+      .doc = "Longest single argument (redis) or item (memcache).", .reloadable = true},
+     [](C& c, int64_t bytes) { c.limits.max_value_size = static_cast<uint64_t>(bytes); }},
+    {{.section = Section::cluster, .name = "max_request_size", .type = "integer", .default_value = "1073741824",
+      .unit = "bytes", .lowest = 1024, .highest = 1LL << 42,
+      .doc = "Longest request with all its arguments.", .reloadable = true},
+     [](C& c, int64_t bytes) { c.limits.max_request_size = static_cast<uint64_t>(bytes); }},
+    {{.section = Section::cluster, .name = "max_arguments", .type = "integer", .default_value = "1048576",
+      .lowest = 1, .highest = 1 << 24, .doc = "Most arguments or keys of one request.", .reloadable = true},
+     [](C& c, int64_t count) { c.limits.max_arguments = static_cast<uint32_t>(count); }},
+    {{.section = Section::cluster, .name = "max_pipeline", .type = "integer", .default_value = "1024", .lowest = 1,
+      .highest = 1 << 20,
+      .doc = "Requests of one client in flight; further ones stay unread in its socket.", .reloadable = true},
+     [](C& c, int64_t count) { c.limits.max_pipeline = static_cast<uint32_t>(count); }},
+    {{.section = Section::cluster, .name = "max_client_buffer", .type = "integer", .default_value = "4194304",
+      .unit = "bytes", .lowest = 65536, .highest = 1LL << 40,
+      .doc = "Replies waiting for one client; beyond it no more of its requests are read.", .reloadable = true},
+     [](C& c, int64_t bytes) { c.limits.max_client_buffer = static_cast<uint64_t>(bytes); }},
+    {{.section = Section::cluster, .name = "max_node_queue", .type = "integer", .default_value = "16384",
+      .lowest = 1, .highest = 1 << 24,
+      .doc = "Requests waiting on one connection to a backend; further ones get an error at once.",
+      .reloadable = true},
+     [](C& c, int64_t count) { c.limits.max_node_queue = static_cast<uint32_t>(count); }},
+
+    {{.section = Section::cluster, .name = "close_front_conn_when_conf_change", .type = "boolean",
+      .default_value = "-", .doc = "nothing ever read it; take it out", .since = "1.x", .state = KeyState::old},
+     std::monostate{}},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Key<ClusterConfig>> cluster_keys() {
+  return kKeys;
+}
+
+}  // namespace overlord::config

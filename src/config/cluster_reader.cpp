@@ -1,0 +1,240 @@
+#include "config/cluster_reader.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "config/server_line.h"
+#include "config/table_reader.h"
+#include "hashing/ketama.h"
+
+namespace overlord::config {
+
+namespace {
+
+using Reader = TableReader<ClusterConfig>;
+
+constexpr size_t kMostServers = 65536;
+
+// The strings of an array with their places; what is not a string is reported.
+std::vector<std::pair<std::string, Position>> strings(const TomlEntry& entry, const std::string& key,
+                                                      Reporter& reporter) {
+  std::vector<std::pair<std::string, Position>> found;
+  for (const TomlValue& item : entry.value.get<TomlArray>()->items) {
+    if (const auto* text = item.get<std::string>())
+      found.emplace_back(*text, item.at);
+    else
+      reporter.error(item.at, key, "expected a string, found " + std::string(item.type_name()));
+  }
+  return found;
+}
+
+void read_name(const Reader& reader, size_t number, ReadCluster& read, Reporter& reporter) {
+  if (const TomlEntry* entry = reader.find("name")) read.name_at = entry->value.at;
+  std::string name = reader.text("name", "");
+  if (name.empty()) {
+    name = "cluster-" + std::to_string(number);
+    reporter.warning(read.name_at, reader.path("name"), "missing; the cluster is called " + name,
+                     "name it: metrics and logs use the name");
+  }
+  const bool has_control = std::any_of(
+      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  if (has_control)
+    reporter.error(read.name_at, reader.path("name"), quoted(name) + " holds a control character",
+                   "take it out");
+  if (name.size() > 128)
+    reporter.error(read.name_at, reader.path("name"), "longer than 128 bytes", "shorten it");
+  read.config.name = std::move(name);
+}
+
+void read_listen(const Reader& reader, ReadCluster& read, Reporter& reporter) {
+  const std::string proto = reader.text("listen_proto", "tcp");
+  const std::string key = reader.path("listen_addr");
+  if (proto != "tcp" && proto != "unix" && !proto.empty()) {
+    reporter.error(reader.find("listen_proto")->value.at, reader.path("listen_proto"),
+                   "unknown protocol " + quoted(proto), "use tcp or unix");
+    return;
+  }
+  const char* example = proto == "unix" ? "write a path, like /run/overlord/redis.sock"
+                                        : "write IP:PORT, like 0.0.0.0:26379, or unix:/PATH";
+  const TomlEntry* entry = reader.find("listen_addr");
+  if (entry == nullptr) {
+    reporter.error(read.at, key, "missing", example);
+    return;
+  }
+  std::vector<std::pair<std::string, Position>> texts;
+  if (const auto* text = entry->value.get<std::string>()) {
+    texts.emplace_back(*text, entry->value.at);
+  } else if (entry->value.get<TomlArray>() != nullptr) {
+    texts = strings(*entry, key, reporter);
+    if (entry->value.get<TomlArray>()->items.empty()) reporter.error(entry->value.at, key, "empty", example);
+  } else {
+    reporter.error(entry->value.at, key, "expected a string, found " + std::string(entry->value.type_name()),
+                   example);
+  }
+  for (const auto& [text, at] : texts) {
+    auto address = parse_listen_address(text, proto);
+    if (!address) {
+      reporter.error(at, key, quoted(text) + ": " + address.error().message, example);
+      continue;
+    }
+    read.config.listen.push_back(std::move(*address));
+    read.listen_at.push_back(at);
+  }
+}
+
+void read_hash_tag(const Reader& reader, ReadCluster& read, Reporter& reporter) {
+  const std::string text = reader.text("hash_tag", "");
+  const hashing::Compat compat = read.config.hash_compat;
+  read.config.hash_tag = hashing::HashTag::from_config(text, compat);
+  if (text.empty() || text == "none" || text.size() == 2) return;
+  const Position at = reader.find("hash_tag")->value.at;
+  const std::string key = reader.path("hash_tag");
+  const std::string message = quoted(text) + " is not two bytes";
+  if (compat == hashing::Compat::kTwemproxy)
+    reporter.error(at, key, message, "write two, like \"{}\", or \"none\"");
+  else
+    reporter.warning(at, key, message + ", so tags are off, as they were", "write \"none\" to say so");
+}
+
+// Names and addresses of one cluster's servers against each other.
+void check_servers(const ClusterConfig& cluster, const std::vector<Position>& places, const std::string& key,
+                   Reporter& reporter) {
+  std::map<std::string_view, uint32_t> names;
+  std::map<std::string, uint32_t> addresses;
+  const bool aliases = !cluster.servers.empty() && !cluster.servers.front().alias.empty();
+  for (size_t i = 0; i < cluster.servers.size(); ++i) {
+    const ServerConfig& server = cluster.servers[i];
+    if (server.alias.empty() == aliases)
+      reporter.error(
+          places[i], key,
+          aliases ? "no alias, but the first server has one" : "an alias, but the first server has none",
+          "give all servers of a cluster an alias, or none");
+    const auto [name, new_name] = names.emplace(server.ring_name, server.line);
+    const auto [address, new_address] = addresses.emplace(to_string(server.address), server.line);
+    if (!new_name) {
+      reporter.error(places[i], key,
+                     (server.alias.empty() ? "the server " : "the alias ") + quoted(server.ring_name) +
+                         " stands already on line " + std::to_string(name->second),
+                     server.alias.empty() ? "take one out; a weight gives a server more keys"
+                                          : "give each server an alias of its own");
+    } else if (!new_address) {
+      reporter.warning(places[i], key,
+                       "the address " + address->first + " stands already on line " +
+                           std::to_string(address->second) + " under another name",
+                       "both names lead to the same server");
+    }
+  }
+}
+
+void check_ring(const ClusterConfig& cluster, const std::vector<Position>& places, const Reader& reader,
+                Reporter& reporter) {
+  if (cluster.cache_type == CacheType::redis_cluster ||
+      cluster.distribution != hashing::Distribution::kKetama)
+    return;
+  if (cluster.hash_method == hashing::Method::kCrc32 && cluster.servers.size() > 1)
+    reporter.warning(reader.find("hash_method")->value.at, reader.path("hash_method"),
+                     "crc32 gives numbers below 32768 only, so with ketama one server gets nearly every key",
+                     "crc32a uses the whole range (keys then move)");
+  std::vector<hashing::RingNode> nodes;
+  for (const ServerConfig& server : cluster.servers)
+    nodes.push_back({.name = server.ring_name, .weight = server.weight});
+  std::vector<uint32_t> points(nodes.size(), 0);
+  for (const hashing::RingPoint& point : hashing::ketama_points(nodes, cluster.hash_compat))
+    ++points[point.node];
+  const std::string key = reader.path("servers");
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (points[i] == 0)
+      reporter.warning(places[i], key,
+                       quoted(nodes[i].name) + " gets no key: its weight " + std::to_string(nodes[i].weight) +
+                           " is too small beside the others",
+                       "raise it, or lower the others");
+    // The text of a point is the name, a dash and up to three digits.
+    else if (nodes[i].name.size() > 60 && cluster.hash_compat == hashing::Compat::kOverlord)
+      reporter.warning(places[i], key,
+                       "the name has more than 60 bytes, so the server gets far fewer keys than its share",
+                       "shorten the alias (keys then move)");
+  }
+}
+
+void read_servers(const Reader& reader, ReadCluster& read, Reporter& reporter) {
+  ClusterConfig& cluster = read.config;
+  const std::string key = reader.path("servers");
+  const char* example = cluster.cache_type == CacheType::redis_cluster
+                            ? "write servers = [\"127.0.0.1:7000\"]"
+                            : "write servers = [\"127.0.0.1:6379:1 redis1\"]";
+  const TomlEntry* entry = reader.find("servers");
+  if (entry == nullptr) return reporter.error(read.at, key, "missing", example);
+  const auto* array = entry->value.get<TomlArray>();
+  if (array == nullptr)
+    return reporter.error(entry->value.at, key,
+                          "expected an array of strings, found " + std::string(entry->value.type_name()),
+                          example);
+  if (array->items.empty()) return reporter.error(entry->value.at, key, "empty", example);
+  if (array->items.size() > kMostServers)
+    return reporter.error(entry->value.at, key, "more than " + std::to_string(kMostServers) + " servers");
+
+  std::vector<Position> places;
+  bool all_good = true;
+  for (const auto& [text, at] : strings(*entry, key, reporter)) {
+    auto line = parse_server_line(text, cluster.cache_type, cluster.hash_compat);
+    if (!line) {
+      reporter.error(at, key, quoted(text) + ": " + line.error().message);
+      all_good = false;
+      continue;
+    }
+    if (!line->note.empty()) reporter.warning(at, key, quoted(text) + ": " + line->note);
+    line->server.line = at.line;
+    cluster.servers.push_back(std::move(line->server));
+    places.push_back(at);
+  }
+  check_servers(cluster, places, key, reporter);
+  if (all_good) check_ring(cluster, places, reader, reporter);
+}
+
+// Keys that are right alone and wrong together.
+void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter) {
+  ClusterConfig& cluster = read.config;
+  const TomlEntry* type = reader.find("cache_type");
+  if (type == nullptr)
+    reporter.error(read.at, reader.path("cache_type"), "missing",
+                   "use one of memcache, memcache_binary, redis, redis_cluster");
+  else
+    read.type_at = type->value.at;
+
+  if (type != nullptr && !is_redis(cluster.cache_type)) {
+    for (const char* name : {"redis_auth", "password"})
+      if (!reader.text(name, "").empty())
+        reporter.warning(reader.find(name)->value.at, reader.path(name),
+                         "has no effect: only redis has passwords", "take it out");
+  }
+  if (reader.find("max_node_queue") == nullptr) {
+    const uint64_t old_queue = uint64_t{cluster.node_pipe_count} * cluster.node_pipe_count * 16;
+    cluster.limits.max_node_queue = static_cast<uint32_t>(std::clamp<uint64_t>(old_queue, 1024, 1U << 24));
+  }
+  const Limits& limits = cluster.limits;
+  if (limits.max_value_size > limits.max_request_size)
+    reporter.error(read.at, reader.path("max_value_size"),
+                   "above max_request_size (" + std::to_string(limits.max_request_size) + ")",
+                   "lower it, or raise max_request_size");
+}
+
+}  // namespace
+
+ReadCluster read_cluster(const TomlTable& table, Position at, size_t number, std::set<std::string_view>& told,
+                         Reporter& reporter) {
+  ReadCluster read;
+  read.at = read.name_at = read.type_at = at;
+  read.config.line = at.line;
+  read.path = "clusters[" + std::to_string(number) + "].";
+  Reader reader(table, Section::cluster, cluster_keys(), read.path, told, reporter);
+  reader.read(read.config);
+  read_name(reader, number, read, reporter);
+  read_listen(reader, read, reporter);
+  read_hash_tag(reader, read, reporter);
+  read_servers(reader, read, reporter);
+  check_together(reader, read, reporter);
+  return read;
+}
+
+}  // namespace overlord::config

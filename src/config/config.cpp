@@ -1,0 +1,56 @@
+#include "config/config.h"
+
+#include <sched.h>
+
+#include <thread>
+
+namespace overlord::config {
+
+std::string_view to_string(CacheType type) {
+  switch (type) {
+    case CacheType::memcache:
+      return "memcache";
+    case CacheType::memcache_binary:
+      return "memcache_binary";
+    case CacheType::redis:
+      return "redis";
+    case CacheType::redis_cluster:
+      return "redis_cluster";
+  }
+  return {};
+}
+
+std::string_view to_string(IoDriver driver) {
+  switch (driver) {
+    case IoDriver::automatic:
+      return "auto";
+    case IoDriver::epoll:
+      return "epoll";
+    case IoDriver::io_uring:
+      return "io_uring";
+  }
+  return {};
+}
+
+bool is_served(CacheType type) {
+  return type == CacheType::memcache || type == CacheType::redis;
+}
+
+bool is_redis(CacheType type) {
+  return type == CacheType::redis || type == CacheType::redis_cluster;
+}
+
+uint32_t resolved_workers(const ProcessConfig& process) {
+  if (process.workers != 0) return process.workers;
+  // The affinity mask and not the machine's cores: containers and taskset narrow the first only.
+  cpu_set_t allowed;
+  CPU_ZERO(&allowed);
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) == 0) {
+    const int cores = CPU_COUNT(&allowed);
+    if (cores > 0) return static_cast<uint32_t>(cores);
+  }
+  const uint32_t cores = std::thread::hardware_concurrency();
+  return cores == 0 ? 1 : cores;
+}
+
+}  // namespace overlord::config

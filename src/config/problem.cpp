@@ -1,0 +1,32 @@
+#include "config/problem.h"
+
+#include <algorithm>
+#include <tuple>
+
+namespace overlord::config {
+
+std::string format(const Problem& problem) {
+  std::string text = problem.file;
+  if (problem.line != 0) {
+    text += ':' + std::to_string(problem.line);
+    if (problem.column != 0) text += ':' + std::to_string(problem.column);
+  }
+  text += problem.severity == Problem::Severity::error ? ": error: " : ": warning: ";
+  if (!problem.key.empty()) text += problem.key + ": ";
+  text += problem.message;
+  if (!problem.fix.empty()) text += "; " + problem.fix;
+  return text;
+}
+
+bool has_error(const std::vector<Problem>& problems) {
+  return std::any_of(problems.begin(), problems.end(),
+                     [](const Problem& problem) { return problem.severity == Problem::Severity::error; });
+}
+
+void sort_by_position(std::vector<Problem>& problems) {
+  std::stable_sort(problems.begin(), problems.end(), [](const Problem& a, const Problem& b) {
+    return std::tuple(a.line, a.column) < std::tuple(b.line, b.column);
+  });
+}
+
+}  // namespace overlord::config

@@ -1,0 +1,102 @@
+// The rows of the proxy file (-conf).
+#include <limits>
+
+#include "config/keys.h"
+#include "config/reporter.h"
+
+namespace overlord::config {
+
+namespace {
+
+using P = ProcessConfig;
+
+constexpr int64_t kMostMilliseconds = std::numeric_limits<int32_t>::max();
+constexpr int64_t kMostConnections = std::numeric_limits<int32_t>::max();
+
+Verdict set_stat(P& process, const std::string& text) {
+  if (!text.empty())
+    if (auto address = parse_listen_address(text, "tcp"); !address)
+      return Complaint{quoted(text) + ": " + address.error().message, "write IP:PORT, like 127.0.0.1:2110"};
+  process.stat = text;
+  return {};
+}
+
+Verdict set_io(P& process, const std::string& text) {
+  const auto driver = parse_io_driver(text);
+  if (!driver) return Complaint{"unknown driver " + quoted(text), "use one of auto, epoll, io_uring"};
+  process.io = *driver;
+  return {};
+}
+
+Verdict set_log(P& process, const std::string& text) {
+  process.log.file = text;
+  return {};
+}
+
+// clang-format off
+const Key<P> kKeys[] = {
+    {{.section = Section::process, .name = "stat", .type = "string", .default_value = "\"\"",
+      .doc = "HTTP address for metrics and the slow log. The flag -stat overrides it.", .state = KeyState::later},
+     set_stat},
+    {{.section = Section::process, .name = "debug", .type = "boolean", .default_value = "false",
+      .doc = "The same as stdout."},
+     [](P& p, bool on) { p.log.to_stdout = p.log.to_stdout || on; }},
+    {{.section = Section::process, .name = "stdout", .type = "boolean", .default_value = "false",
+      .doc = "Log to standard output. The flags -std and -debug switch it on."},
+     [](P& p, bool on) { p.log.to_stdout = p.log.to_stdout || on; }},
+    {{.section = Section::process, .name = "log", .type = "string", .default_value = "\"\"",
+      .doc = "File that the log is appended to. With neither a file nor stdout the log goes to standard error. "
+             "The flag -log overrides it."},
+     set_log},
+    {{.section = Section::process, .name = "log_vl", .type = "integer", .default_value = "0", .lowest = 0,
+      .highest = 1000, .doc = "Detail of the log: 0 is normal, each step adds debug messages. "
+                              "The flag -log-vl overrides it when it is not 0."},
+     [](P& p, int64_t level) { p.log.verbosity = static_cast<uint32_t>(level); }},
+
+    {{.section = Section::proxy, .name = "read_timeout", .type = "integer", .default_value = "0", .unit = "ms",
+      .lowest = 0, .highest = kMostMilliseconds,
+      .doc = "A client that sends nothing for this long is closed; 0: never."},
+     [](P& p, int64_t ms) { p.read_timeout = milliseconds(ms); }},
+    {{.section = Section::proxy, .name = "write_timeout", .type = "integer", .default_value = "0", .unit = "ms",
+      .lowest = 0, .highest = kMostMilliseconds,
+      .doc = "A client that takes none of its waiting replies for this long is closed; 0: never."},
+     [](P& p, int64_t ms) { p.write_timeout = milliseconds(ms); }},
+    {{.section = Section::proxy, .name = "max_connections", .type = "integer", .default_value = "0", .lowest = 0,
+      .highest = kMostConnections,
+      .doc = "Clients over all clusters together; one more gets an error line and is closed. 0: no limit."},
+     [](P& p, int64_t count) { p.max_connections = static_cast<uint32_t>(count); }},
+    {{.section = Section::proxy, .name = "use_metrics", .type = "boolean", .default_value = "true",
+      .doc = "Metrics. The flag -metrics switches them on.", .state = KeyState::later},
+     [](P& p, bool on) { p.use_metrics = on; }},
+    {{.section = Section::proxy, .name = "workers", .type = "integer", .default_value = "0", .lowest = 0,
+      .highest = 1024,
+      .doc = "Threads that serve clients; 0: one per core the process may use. The flag -workers overrides it."},
+     [](P& p, int64_t count) { p.workers = static_cast<uint32_t>(count); }},
+    {{.section = Section::proxy, .name = "io", .type = "string", .default_value = "\"auto\"",
+      .doc = "How sockets are driven: auto (io_uring where the kernel permits and it is worth it, else epoll), "
+             "epoll or io_uring. The flag -io overrides it."},
+     set_io},
+
+    {{.section = Section::process, .name = "pprof", .type = "string", .default_value = "-",
+      .doc = "nothing ever read it; use stat for an HTTP address", .since = "1.x", .state = KeyState::old},
+     std::monostate{}},
+    {{.section = Section::process, .name = "log_lv", .type = "integer", .default_value = "-",
+      .doc = "nothing ever read it; use log_vl", .since = "1.x", .state = KeyState::old},
+     std::monostate{}},
+    {{.section = Section::process, .name = "family", .type = "string", .default_value = "-",
+      .doc = "nothing ever used it; take it out", .since = "1.x", .state = KeyState::old},
+     std::monostate{}},
+    {{.section = Section::process, .name = "host", .type = "string", .default_value = "-",
+      .doc = "nothing ever used it; take it out (listen_addr of a cluster says where to listen)", .since = "1.x",
+      .state = KeyState::old},
+     std::monostate{}},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Key<ProcessConfig>> process_keys() {
+  return kKeys;
+}
+
+}  // namespace overlord::config
