@@ -1,7 +1,6 @@
 #include "protocol/redis/inline_request.h"
 
 #include <algorithm>
-#include <charconv>
 
 #include "protocol/redis/writer.h"
 
@@ -104,14 +103,10 @@ bool split_inline(std::string_view line, std::string& wire, InlineWords& words) 
     append_bulk(wire, word);
     ++words.count;
   }
-  char header[kHeaderRoom];
-  char* out = header;
-  *out++ = '*';
-  out = std::to_chars(out, header + sizeof header, words.count).ptr;
-  *out++ = '\r';
-  *out++ = '\n';
-  words.wire_begin = kHeaderRoom - static_cast<size_t>(out - header);
-  std::copy(header, out, wire.begin() + static_cast<std::ptrdiff_t>(words.wire_begin));
+  std::string header;
+  append_array_header(header, words.count);
+  words.wire_begin = kHeaderRoom - header.size();
+  std::copy(header.begin(), header.end(), wire.begin() + static_cast<std::ptrdiff_t>(words.wire_begin));
   return true;
 }
 

@@ -8,6 +8,7 @@ namespace overlord::redis {
 namespace {
 
 constexpr std::string_view kTypes = "+-:$*_,#!=(%~|";
+constexpr uint32_t kMaxDigits = 19;
 constexpr uint64_t kMaxInteger = uint64_t{1} << 63;
 
 }  // namespace
@@ -48,7 +49,7 @@ bool ReplyScanner::take_value(const char*& p, const char* end) {
     line_type_ = type;
     line_length_ = 0;
     number_ = 0;
-    negative_ = false;
+    signed_ = false;
     state_ = State::line;
     ++p;
     return take_line(p, end);
@@ -58,11 +59,15 @@ bool ReplyScanner::take_value(const char*& p, const char* end) {
 
 bool ReplyScanner::take_line(const char*& p, const char* end) {
   if (state_ == State::line) {
-    for (;; ++p) {
-      if (p == end) return true;
-      if (*p == '\r') break;
-      if (!line_byte(*p)) return false;
-    }
+    const char* const from = p;
+    const size_t room = limits_.max_line - line_length_;
+    const char* const stop = static_cast<size_t>(end - p) > room ? p + room : end;
+    const bool good = line_type_ == '+' || line_type_ == '-' || line_type_ == ',' ? take_text(p, stop)
+                                                                                   : take_number(p, stop);
+    if (!good) return false;
+    line_length_ += static_cast<uint32_t>(p - from);
+    if (p == end) return true;
+    if (*p != '\r') return false;
     ++p;
     state_ = State::line_end;
     if (p == end) return true;
@@ -72,36 +77,58 @@ bool ReplyScanner::take_line(const char*& p, const char* end) {
   return line_done();
 }
 
-bool ReplyScanner::line_byte(char c) {
-  if (++line_length_ > limits_.max_line) return false;
-  switch (line_type_) {
-    case '+':
-    case '-':
-    case ',': return c != '\n';
-    case '_': return false;
-    case '#': return line_length_ == 1 && (c == 't' || c == 'f');
-    default: break;
+bool ReplyScanner::take_text(const char*& p, const char* stop) {
+  const char* at = p;
+  while (at != stop && *at != '\r') {
+    if (*at == '\n') return false;
+    ++at;
   }
-  const uint32_t digit = static_cast<uint32_t>(static_cast<unsigned char>(c)) - '0';
-  if (line_length_ == 1 && (c == '-' || (c == '+' && line_type_ == ':'))) {
-    negative_ = true;
-    return line_type_ == ':' || line_type_ == '(' || line_type_ == '$' || line_type_ == '*';
-  }
-  if (digit > 9) return false;
-  const uint32_t digits = line_length_ - (negative_ ? 1 : 0);
-  if (digits > 1 && number_ == 0) return false;
-  if (line_type_ == '(') {  // of any size; number_ says only whether it began with a zero
-    number_ |= digit;
-    return true;
-  }
-  if (digits > 19) return false;
-  number_ = number_ * 10 + digit;
+  p = at;
   return true;
+}
+
+// Digits of '(' may be any number; of it number_ says only whether it began with a zero. '#' and '_' come here too.
+bool ReplyScanner::take_number(const char*& p, const char* stop) {
+  const char* at = p;
+  uint64_t number = number_;
+  uint32_t digits = line_length_ - (line_length_ != 0 && signed_ ? 1 : 0);
+  for (; at != stop && *at != '\r'; ++at) {
+    const uint32_t digit = static_cast<uint32_t>(static_cast<unsigned char>(*at)) - '0';
+    if (digit > 9) {
+      if (at != p || line_length_ != 0 || !begins_line(*at)) return false;
+      signed_ = true;
+      continue;
+    }
+    if (line_type_ == '_' || line_type_ == '#') return false;
+    if (digits != 0 && number == 0) return false;
+    ++digits;
+    if (line_type_ == '(') {
+      number |= digit;
+      continue;
+    }
+    if (digits > kMaxDigits) return false;
+    number = number * 10 + digit;
+  }
+  number_ = number;
+  p = at;
+  return true;
+}
+
+// What is no digit and may stand first in a line of the present type.
+bool ReplyScanner::begins_line(char c) const {
+  switch (line_type_) {
+    case '#': return c == 't' || c == 'f';
+    case ':': return c == '-' || c == '+';
+    case '(':
+    case '$':
+    case '*': return c == '-';
+    default: return false;
+  }
 }
 
 bool ReplyScanner::line_done() {
   state_ = State::type;
-  const bool has_digits = line_length_ > (negative_ ? 1u : 0u);
+  const bool has_digits = line_length_ > (signed_ ? 1u : 0u);
   switch (line_type_) {
     case '#':
     case ',':
@@ -119,7 +146,7 @@ bool ReplyScanner::line_done() {
     default: break;
   }
   if (!has_digits) return false;
-  if (negative_) {
+  if (signed_) {
     value_done();
     return number_ == 1;  // "$-1", "*-1"
   }

@@ -47,7 +47,9 @@ class ReplyScanner {
 
   bool take_value(const char*& p, const char* end);
   bool take_line(const char*& p, const char* end);
-  bool line_byte(char c);
+  bool take_text(const char*& p, const char* stop);
+  bool take_number(const char*& p, const char* stop);
+  bool begins_line(char c) const;
   bool line_done();
   bool take_body(const char*& p, const char* end);
   bool begin_bulk(uint64_t length);
@@ -63,7 +65,7 @@ class ReplyScanner {
   char type_ = 0;
   char line_type_ = 0;
   State state_ = State::type;
-  bool negative_ = false;  // the line began with a sign
+  bool signed_ = false;  // the present line began with a sign (or is a boolean)
 };
 
 inline void ReplyScanner::reset() {
