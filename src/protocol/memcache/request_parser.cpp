@@ -224,7 +224,7 @@ ParseStatus LineParser::keyless() {
   uint64_t level = 0;
   switch (out_.verb) {
     case Verb::verbosity:
-      if (tokens_.count < 2 || tokens_.count > 4) return refuse(kError);
+      if (tokens_.count < 2 || tokens_.count > 3) return refuse(kError);
       out_.noreply = tokens_.last == "noreply";
       if (!parse_u64(argument, level)) return refuse_quietly(kBadFormat);
       break;
