@@ -9,6 +9,7 @@
 //   no alias, port 11211   "host:11211" on the ring    "host" on the ring
 //   points of a node       double precision            single precision
 //   text of a ring point   first 64 bytes              first 272 bytes
+//   order of servers       as written                sorted: shorter names first, then by bytes
 //   one server             a ring as usual             no hashing; the same answer either way
 
 #include <cstdint>

@@ -3,13 +3,14 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <string>
+#include <string_view>
 
 #include "hashing/md5.h"
 
 namespace overlord::hashing {
 namespace {
 
-constexpr std::uint16_t kPortLeftOut = 11211;
 constexpr std::size_t kOverlordTextLimit = 64;
 constexpr std::size_t kTwemproxyTextLimit = 272;
 
@@ -30,18 +31,6 @@ std::size_t group_count(const RingNode& node, std::uint64_t total, std::size_t n
 
 }  // namespace
 
-std::string ring_name(std::string_view host, std::uint16_t port, std::string_view alias, Compat compat) {
-  if (!alias.empty()) return std::string(alias);
-  std::string name(host);
-  if (port == 0) {
-    if (compat == Compat::kTwemproxy) name += ':';
-  } else if (compat == Compat::kOverlord || port != kPortLeftOut) {
-    name += ':';
-    name += std::to_string(port);
-  }
-  return name;
-}
-
 std::vector<RingPoint> ketama_points(std::span<const RingNode> nodes, Compat compat) {
   std::uint64_t total = 0;
   std::size_t taking_part = 0;
@@ -55,13 +44,13 @@ std::vector<RingPoint> ketama_points(std::span<const RingNode> nodes, Compat com
   points.reserve(taking_part * 160);
   const std::size_t limit = compat == Compat::kTwemproxy ? kTwemproxyTextLimit : kOverlordTextLimit;
   std::string text;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
+  for (const std::uint32_t i : ring_order(nodes, compat)) {
     if (nodes[i].ejected) continue;
     const std::size_t groups = group_count(nodes[i], total, taking_part, compat);
     for (std::size_t group = 0; group < groups; ++group) {
       text.assign(nodes[i].name).append("-").append(std::to_string(group));
       for (const std::uint32_t value : md5(std::string_view(text).substr(0, limit))) {
-        points.push_back({value, static_cast<std::uint32_t>(i)});
+        points.push_back({value, i});
       }
     }
   }

@@ -44,11 +44,11 @@ Ring::Ring(std::span<const RingNode> nodes, Distribution distribution, Compat co
   }
   random_ = distribution == Distribution::kRandom;
   std::uint64_t end = 0;
-  for (std::size_t i = 0; i < nodes.size(); ++i) {
+  for (const std::uint32_t i : ring_order(nodes, compat)) {
     const std::uint32_t share = random_ ? 1 : nodes[i].weight;
     if (nodes[i].ejected || share == 0) continue;
     end += share;
-    choices_.push_back({end, static_cast<std::uint32_t>(i)});
+    choices_.push_back({end, i});
   }
 }
 

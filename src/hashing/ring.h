@@ -2,7 +2,7 @@
 // Ring: from the hash of a key to the index of a node.
 //
 //   ketama   the first point (ketama.h) at or above the hash, after the last one the first
-//   modula   hash mod sum of weights, counted through the nodes in their order
+//   modula   hash mod sum of weights, counted through the nodes in their ring_order
 //   random   any node that takes part, whatever the hash and the weights
 //
 // Built once, then read by any number of threads. A changed set of nodes is a new Ring.
@@ -16,6 +16,7 @@
 
 #include "hashing/compat.h"
 #include "hashing/ketama.h"
+#include "hashing/ring_node.h"
 
 namespace overlord::hashing {
 

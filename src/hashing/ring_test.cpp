@@ -160,6 +160,29 @@ TEST(Ring, ModulaCountsWeightsInOrder) {
   EXPECT_EQ(ring.lookup(UINT32_MAX), expected[UINT32_MAX % 6]);
 }
 
+// By length of the name first, then by its bytes, unsigned.
+TEST(Ring, TwemproxySortsItsServers) {
+  const std::vector<RingNode> nodes = {{"m10", 1}, {"n2", 2}, {"n1", 1}, {"\xff", 1}, {"a", 1}};
+  EXPECT_EQ(ring_order(nodes, Compat::kTwemproxy), (std::vector<std::uint32_t>{4, 3, 2, 1, 0}));
+  EXPECT_EQ(ring_order(nodes, Compat::kOverlord), (std::vector<std::uint32_t>{0, 1, 2, 3, 4}));
+  const Ring twemproxy(nodes, Distribution::kModula, Compat::kTwemproxy);
+  const Ring overlord(nodes, Distribution::kModula, Compat::kOverlord);
+  const std::uint32_t sorted[] = {4, 3, 2, 1, 1, 0};
+  const std::uint32_t given[] = {0, 1, 1, 2, 3, 4};
+  for (std::uint32_t hash = 0; hash < 12; ++hash) {
+    EXPECT_EQ(twemproxy.lookup(hash), sorted[hash % 6]);
+    EXPECT_EQ(overlord.lookup(hash), given[hash % 6]);
+  }
+}
+
+// Names beyond the cut share all points; the tie goes to the first in ring_order.
+TEST(Ring, TiesGoToTheFirstInOrder) {
+  const std::string stem(272, 't');
+  const std::vector<RingNode> nodes = {{stem + "zz", 1}, {stem + "b", 1}, {stem + "a", 1}};
+  EXPECT_EQ(Ring(nodes, Distribution::kKetama, Compat::kTwemproxy).lookup(1), 2u);
+  EXPECT_EQ(Ring(nodes, Distribution::kKetama, Compat::kOverlord).lookup(1), 0u);
+}
+
 TEST(Ring, ModulaHoldsAnyWeights) {
   const std::vector<RingNode> nodes = {{"a", UINT32_MAX}, {"b", UINT32_MAX}};
   const Ring ring(nodes, Distribution::kModula, Compat::kTwemproxy);
