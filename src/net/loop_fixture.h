@@ -76,6 +76,7 @@ class LoopTest : public testing::TestWithParam<Driver>, public TurnHandler {
     expired_ = false;
     done_ = [this, condition = std::move(condition)] { return expired_ || condition(); };
     loop->timers().arm(watchdog_, loop->now(), uint64_t{60} * 1'000'000'000);
+    loop->post([] {});  // a first turn, whatever happens
     loop->run(*this);
     watchdog_.cancel();
     done_ = nullptr;
