@@ -1,0 +1,193 @@
+#!/usr/bin/python3
+"""The stages of ./dev test: builds, runs, counts. Called by scripts/test.sh with the stages to run, in order."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+LOGS = ROOT / "build" / "test"
+CPUS = str(os.cpu_count() or 1)
+TEST_SECONDS = 300  # one test may take this long, under the slowest sanitizer
+STAGE_SECONDS = 40 * 60  # a stage that takes longer hangs
+
+
+class Tally:
+    """Counts of one stage, with the names of what failed and what was skipped."""
+
+    def __init__(self) -> None:
+        self.passed = 0
+        self.failed: list[str] = []
+        self.skipped: list[str] = []
+
+    def check(self, name: str, good: bool) -> bool:
+        if good:
+            self.passed += 1
+        else:
+            self.failed.append(name)
+        return good
+
+    def add_junit(self, path: Path, what: str, status: int) -> None:
+        """Adds the cases of a JUnit report. A run that failed without naming a case counts as a failure itself."""
+        failed_before = len(self.failed)
+        cases = ET.parse(path).getroot().iter("testcase") if path.exists() else []
+        for case in cases:
+            name = f"{what} {case.get('classname', '')}::{case.get('name')}"
+            if case.find("failure") is not None or case.find("error") is not None:
+                self.failed.append(name)
+            elif case.find("skipped") is not None:
+                self.skipped.append(name)
+            else:
+                self.passed += 1
+        if status != 0 and len(self.failed) == failed_before:
+            self.failed.append(f"{what}: ended with status {status}")
+
+
+def run(command: list[str], env: dict[str, str] | None = None) -> int:
+    """Runs a command in its own process group; ends the group when it takes too long or we are interrupted."""
+    sys.stdout.flush()
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        return process.wait(timeout=STAGE_SECONDS)
+    except subprocess.TimeoutExpired:
+        print(f"dev: no end after {STAGE_SECONDS} s: {' '.join(command)}")
+        return 124
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def build(tally: Tally, preset: str, *targets: str) -> bool:
+    return tally.check(f"build of {preset}", run(["./dev", "build", preset, *targets]) == 0)
+
+
+def unit(tally: Tally, preset: str, env: dict[str, str]) -> None:
+    report = LOGS / f"{preset}-unit.xml"
+    report.unlink(missing_ok=True)
+    command = ["ctest", "--test-dir", f"build/{preset}", "-L", "unit", "-j", CPUS, "--timeout", str(TEST_SECONDS)]
+    command += ["--output-on-failure", "--progress", "--no-tests=error", "--output-junit", str(report)]
+    tally.add_junit(report, f"{preset} unit", run(command, env))
+
+
+def system(tally: Tally, preset: str, env: dict[str, str]) -> None:
+    report = LOGS / f"{preset}-system.xml"
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "tests/system", "-q", "-n", CPUS, f"--junitxml={report}"]
+    command += ["--timeout", str(TEST_SECONDS), "--durations=5", "-o", "cache_dir=build/test/pytest"]
+    tally.add_junit(report, f"{preset} system", run(command, {**env, **binaries(preset)}))
+
+
+def binaries(preset: str) -> dict[str, str]:
+    return {"OVERLORD_BIN_DIR": str(ROOT / "build" / preset / "bin"), "OVERLORD_PRESET": preset}
+
+
+def stage_unit(tally: Tally) -> None:
+    if build(tally, "release"):
+        unit(tally, "release", {})
+
+
+def stage_system(tally: Tally) -> None:
+    if build(tally, "release"):
+        system(tally, "release", {})
+
+
+def sanitized(tally: Tally, preset: str) -> None:
+    """Unit and system tests on a sanitizer build. A report of any process counts, even where no test looks at it."""
+    if not build(tally, preset):
+        return
+    reports = LOGS / f"{preset}-report"
+    for old in LOGS.glob(f"{reports.name}.*"):
+        old.unlink()
+    common = f"log_path={reports}:exitcode=86"
+    env = {
+        "ASAN_OPTIONS": f"{common}:detect_leaks=1:detect_stack_use_after_return=1",
+        "UBSAN_OPTIONS": f"{common}:print_stacktrace=1",
+        "TSAN_OPTIONS": f"{common}:halt_on_error=0:second_deadlock_stack=1",
+    }
+    unit(tally, preset, env)
+    system(tally, preset, env)
+    found = sorted(LOGS.glob(f"{reports.name}.*"))
+    for path in found[:5]:
+        print(f"---- {path.relative_to(ROOT)}\n{path.read_text(errors='replace')[:6000]}")
+    tally.check(f"{preset}: {len(found)} sanitizer reports in build/test/{reports.name}.*", not found)
+
+
+def stage_lint(tally: Tally) -> None:
+    counts = LOGS / "lint"
+    counts.unlink(missing_ok=True)
+    status = run(["./dev", "lint"], {"LINT_RESULTS": str(counts)})
+    results = counts.read_text().splitlines() if counts.exists() else []
+    for line in results:
+        verdict, name = line.split(" ", 1)
+        tally.check(f"lint {name}", verdict == "ok")
+    if status != 0 and not tally.failed:
+        tally.failed.append(f"lint: ended with status {status}")
+
+
+def stage_fuzz(tally: Tally) -> None:
+    if not build(tally, "fuzz"):
+        return
+    targets = sorted((ROOT / "fuzz").glob("*_fuzz.cpp"))
+    tally.check("there are fuzz targets", bool(targets))
+    seconds = os.environ.get("FUZZ_SECONDS", "10")
+    for source in targets:
+        name = source.name.removesuffix("_fuzz.cpp")
+        log = LOGS / f"fuzz-{name}.log"
+        with log.open("w") as out:
+            good = subprocess.call(["./dev", "fuzz", name, seconds], cwd=ROOT, stdout=out, stderr=out) == 0
+        lines = log.read_text(errors="replace").splitlines()
+        print(f"{name}: " + (next((x for x in reversed(lines) if x.startswith("Done ")), "") if good else "broken"))
+        if not good:
+            print("\n".join(lines[-40:]))
+        tally.check(f"fuzz {name}", good)
+
+
+STAGES = {
+    "unit": stage_unit,
+    "system": stage_system,
+    "lint": stage_lint,
+    "asan": lambda tally: sanitized(tally, "asan"),
+    "tsan": lambda tally: sanitized(tally, "tsan"),
+    "fuzz": stage_fuzz,
+}
+
+
+def main(stages: list[str]) -> int:
+    LOGS.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    total, summary = Tally(), []
+    for name in stages:
+        print(f"\n==> {name}")
+        tally, start = Tally(), time.monotonic()
+        STAGES[name](tally)
+        seconds = time.monotonic() - start
+        summary.append(f"{name:8} {seconds:6.0f} s  {tally.passed} passed, {len(tally.failed)} failed")
+        if tally.skipped:
+            summary[-1] += f", {len(tally.skipped)} skipped"
+        total.passed += tally.passed
+        total.failed += tally.failed
+        total.skipped += tally.skipped
+        if tally.failed:
+            break
+    print("\n==> stages")
+    for line in summary:
+        print(f"    {line}")
+    for name in stages[len(summary):]:
+        print(f"    {name:8}  not run")
+    for name in total.skipped:
+        print(f"    skipped: {name}")
+    for name in total.failed:
+        print(f"    FAILED: {name}")
+    print(f"\n{total.passed} passed, {len(total.failed)} failed", flush=True)
+    return 1 if total.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
