@@ -28,7 +28,7 @@ def parse(argv):
                                   "memory stands for the idle connections")
     p.add_argument("--list", action="store_true", help="list the works and leave")
     p.add_argument("--quick", action="store_true", help="one short round of each work, 1,000 idle connections only")
-    p.add_argument("--repeats", type=int, help="rounds per work (5; 1 with --quick)")
+    p.add_argument("--repeats", type=int, help="rounds per work (3; 1 with --quick)")
     p.add_argument("--seconds", type=float, help="measured seconds per round (2; 0.7 with --quick)")
     p.add_argument("--peers", default="nutcracker,direct", help="compared with: nutcracker, direct (both)")
     p.add_argument("--io", default="epoll", help="drivers of overlord-proxy, each a row: epoll,io_uring (epoll)")
@@ -43,7 +43,7 @@ def parse(argv):
     p.add_argument("--markdown", nargs="?", const=str(ROOT / "docs" / "benchmark.md"), metavar="FILE",
                    help="also put the tables between the markers of FILE (docs/benchmark.md)")
     args = p.parse_args(argv)
-    args.repeats = args.repeats or (1 if args.quick else 5)
+    args.repeats = args.repeats or (1 if args.quick else 3)
     args.seconds = args.seconds or (0.7 if args.quick else 2.0)
     return args
 
@@ -164,7 +164,7 @@ def run_memory(names, launcher, loadgen, protos, counts):
                     entries.append({"proto": proto, "target": name, "ours": target.is_ours, "connections": count,
                                     "figures": figures})
                     progress(f"  {proto}, {count} idle connections, {name}: "
-                             f"{figures['served']['private_per_connection']:.0f} bytes each")
+                             f"{figures['served']['own_per_connection']:.0f} bytes each")
                 except (measure.LoadFailed, FileNotFoundError) as problem:
                     failures.append({"work": f"{proto}, {count} idle connections", "target": name, "why": str(problem)})
                     progress(f"  {problem}")
@@ -173,13 +173,20 @@ def run_memory(names, launcher, loadgen, protos, counts):
     return entries, failures
 
 
-def write_markdown(path, text):
-    path = pathlib.Path(path)
-    old = path.read_text(encoding="utf-8")
-    before, begin, rest = old.partition(BEGIN)
+def split_at_markers(path):
+    """The text of the file before and after the place of the tables."""
+    try:
+        before, begin, rest = path.read_text(encoding="utf-8").partition(BEGIN)
+    except OSError as problem:
+        raise SystemExit(f"--markdown {path}: {problem.strerror}") from None
     _, end, after = rest.partition(END)
     if not begin or not end:
-        raise SystemExit(f"{path} has no {BEGIN} ... {END} markers")
+        raise SystemExit(f"--markdown {path}: has no {BEGIN} ... {END} markers")
+    return before, after
+
+
+def write_markdown(path, text):
+    before, after = split_at_markers(path)
     path.write_text(f"{before}{BEGIN}\n\n{text}\n{END}{after}", encoding="utf-8")
 
 
@@ -191,6 +198,8 @@ def main(argv):
         print(f"{'memory':20} both: memory of the proxy with idle connections")
         return 0
     chosen, with_memory = works.select(args.only)
+    if args.markdown:
+        split_at_markers(pathlib.Path(args.markdown))
     names = target_names(args)
     binary, command = find_tools(args)
     processes.raise_file_limit()
@@ -222,7 +231,7 @@ def main(argv):
     if args.json:
         pathlib.Path(args.json).write_text(json.dumps(results, indent=1), encoding="utf-8")
     if args.markdown:
-        write_markdown(args.markdown, report.render(results, report.markdown))
+        write_markdown(pathlib.Path(args.markdown), report.render(results, report.markdown))
     return 1 if results["failures"] else 0
 
 

@@ -95,10 +95,10 @@ def memory_rows(results):
     for entry in results["memory"]:
         f = entry["figures"]
         kib = [number(f[step]["resident"] / 1024, 0) for step in ("start", "idle", "served", "closed")]
-        per = [number(f[step]["private_per_connection"], 0) for step in ("idle", "served", "closed")]
+        per = [number(f[step]["own_per_connection"], 0) for step in ("idle", "served", "closed")]
         goal = ""
         if entry["ours"]:
-            met = f["served"]["private_per_connection"] <= works.MEMORY_GOAL
+            met = f["served"]["own_per_connection"] <= works.MEMORY_GOAL
             goal = f"<= {works.MEMORY_GOAL} {'met' if met else 'MISSED'}"
         rows.append([entry["proto"], entry["target"], f"{entry['connections']:,}", *kib, *per, goal])
     return rows
@@ -166,8 +166,8 @@ def render(results, table):
         parts.append("Redis, pipeline 1: 10,000 connections against 200")
         parts.append(table(MANY_HEAD, many))
     if results["memory"]:
-        parts.append("Memory of the proxy process, fresh for each row (KiB: resident; B/conn: private bytes above the "
-                     "start, per connection)")
+        parts.append("Memory of the proxy process, fresh for each row (KiB: resident; B/conn: anonymous memory above "
+                     "the start, per connection)")
         parts.append(table(MEMORY_HEAD, memory_rows(results)))
     if results["failures"]:
         parts.append("Failed, and left out above:\n\n" + "\n".join("- " + text for text in failures(results)))
