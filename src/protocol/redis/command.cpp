@@ -1,0 +1,135 @@
+#include "protocol/redis/command.h"
+
+#include <array>
+#include <iterator>
+
+#include "protocol/redis/command_lookup.h"
+#include "protocol/redis/key_positions.h"
+#include "protocol/redis/request_parser.h"
+#include "protocol/redis/writer.h"
+
+namespace overlord::redis {
+namespace {
+
+#include "protocol/redis/commands.inc"
+
+constexpr CommandLookup<std::size(kCommands)> kLookup{std::span(kCommands)};
+
+bool reads_blocking(const RequestParser& request) {
+  RequestArgs args(request);
+  for (uint32_t i = 1; i < args.size(); ++i) {
+    const std::string_view arg = args.at(i);
+    if (equals_upper(arg, "BLOCK")) return true;
+    if (equals_upper(arg, "STREAMS")) return false;
+    if (equals_upper(arg, "COUNT")) i += 1;
+    if (equals_upper(arg, "GROUP")) i += 2;
+  }
+  return false;
+}
+
+std::string_view refused_sort(const RequestParser& request) {
+  RequestArgs args(request);
+  for (uint32_t i = 2; i + 1 < args.size(); ++i) {
+    const std::string_view arg = args.at(i);
+    if (equals_upper(arg, "LIMIT")) {
+      i += 2;
+    } else if (equals_upper(arg, "STORE")) {
+      i += 1;
+    } else if (equals_upper(arg, "BY") || equals_upper(arg, "GET")) {
+      if (args.at(++i).find('*') == std::string_view::npos) continue;
+      return lower(arg[0]) == 'b' ? "ERR BY option of SORT with a pattern is not supported through the proxy"
+                                  : "ERR GET option of SORT with a pattern is not supported through the proxy";
+    }
+  }
+  return {};
+}
+
+std::string_view refused_copy(const RequestParser& request) {
+  RequestArgs args(request);
+  for (uint32_t i = 3; i < args.size(); ++i) {
+    if (equals_upper(args.at(i), "DB")) return "ERR DB option of COPY is not supported through the proxy";
+  }
+  return {};
+}
+
+}  // namespace
+
+const Command* find_command(std::string_view name) { return kLookup.find(name); }
+
+const Command* find_subcommand(const Command& container, std::string_view name) {
+  const size_t front = container.name.size() + 1;
+  for (const Command& command : container.subcommands) {
+    if (equals_lower(name, command.name.substr(front))) return &command;
+  }
+  return nullptr;
+}
+
+std::span<const Command> all_commands() { return kCommands; }
+
+std::string_view treatment_name(Treatment treatment) {
+  switch (treatment) {
+    case Treatment::single: return "single";
+    case Treatment::one_node: return "one_node";
+    case Treatment::split_mget: return "split_mget";
+    case Treatment::split_mset: return "split_mset";
+    case Treatment::split_sum: return "split_sum";
+    case Treatment::local: return "local";
+    case Treatment::refused: return "refused";
+  }
+  return {};
+}
+
+Resolved resolve_command(const RequestParser& request) {
+  using Status = Resolved::Status;
+  const Command* command = find_command(request.arg(0));
+  if (command == nullptr) return {Status::unknown_command, nullptr};
+  if ((command->flags & kContainer) != 0 && request.argc() > 1) {
+    const Command* const sub = find_subcommand(*command, request.arg(1));
+    if (sub == nullptr) return {Status::unknown_subcommand, command};
+    command = sub;
+  }
+  return {arity_ok(*command, request.argc()) ? Status::ok : Status::wrong_arity, command};
+}
+
+std::string resolve_error(const Resolved& resolved, const RequestParser& request) {
+  switch (resolved.status) {
+    case Resolved::Status::unknown_command: {
+      // The server shows arguments until 128 characters are full, and an argument takes at least three.
+      std::array<std::string_view, 64> args;
+      size_t count = 0;
+      ArgCursor cursor(request);
+      cursor.next();
+      while (count < args.size() && cursor.next()) args[count++] = cursor.value();
+      return unknown_command_error(request.arg(0), std::span(args).first(count));
+    }
+    case Resolved::Status::unknown_subcommand:
+      return unknown_subcommand_error(resolved.command->name, request.arg(1));
+    case Resolved::Status::wrong_arity: return wrong_arity_error(resolved.command->name);
+    case Resolved::Status::ok: break;
+  }
+  return {};
+}
+
+bool is_blocking_call(const Command& command, const RequestParser& request) {
+  return command.rule == CallRule::no_block ? reads_blocking(request) : (command.flags & kBlocking) != 0;
+}
+
+std::string_view refused_call(const Command& command, const RequestParser& request) {
+  switch (command.rule) {
+    case CallRule::none: return {};
+    case CallRule::no_block:
+      return reads_blocking(request) ? "ERR BLOCK option is not supported through the proxy" : std::string_view{};
+    case CallRule::no_patterns: return refused_sort(request);
+    case CallRule::no_db: return refused_copy(request);
+  }
+  return {};
+}
+
+int visit_keys(const Command& command, const RequestParser& request, void (*visit)(void* context, std::string_view key),
+               void* context) {
+  RequestArgs args(request);
+  auto call = [&](std::string_view key, uint16_t) { visit(context, key); };
+  return KeyWalk(args, call).run(command);
+}
+
+}  // namespace overlord::redis

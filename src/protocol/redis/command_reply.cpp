@@ -1,0 +1,265 @@
+#include "protocol/redis/command_reply.h"
+
+#include <array>
+#include <iterator>
+#include <utility>
+#include <vector>
+
+#include "protocol/redis/glob.h"
+#include "protocol/redis/key_positions.h"
+#include "protocol/redis/request_parser.h"
+#include "protocol/redis/writer.h"
+
+namespace overlord::redis {
+namespace {
+
+using Args = std::vector<std::string_view>;
+
+// In the order of the bits of the enums in command.h.
+constexpr std::array<std::string_view, 19> kFlagNames = {
+    "write",        "readonly",     "denyoom",  "admin", "pubsub",  "noscript",          "blocking",
+    "loading",      "stale",        "skip_monitor", "skip_slowlog", "asking",  "fast",   "no_auth",
+    "no_mandatory_keys", "no_async_loading", "no_multi", "movablekeys", "allow_busy"};
+constexpr std::array<std::string_view, 21> kAclNames = {
+    "@keyspace", "@read",   "@write", "@set",   "@sortedset", "@list", "@hash", "@string",   "@bitmap",     "@hyperloglog", "@geo",
+    "@stream",   "@pubsub", "@admin", "@fast", "@slow",      "@blocking", "@dangerous", "@connection", "@transaction", "@scripting"};
+constexpr std::array<std::string_view, 11> kKeyFlagNames = {"RO",     "RW",     "OW",      "RM",         "access",        "update",
+                                                            "insert", "delete", "not_key", "incomplete", "variable_flags"};
+
+template <size_t N>
+void append_names(std::string& out, uint32_t bits, const std::array<std::string_view, N>& names) {
+  size_t count = 0;
+  for (size_t i = 0; i < N; ++i) count += bits >> i & 1;
+  append_array_header(out, count);
+  for (size_t i = 0; i < N; ++i) {
+    if ((bits >> i & 1) != 0) append_simple(out, names[i]);
+  }
+}
+
+void append_fact(std::string& out, std::string_view name, int64_t value) {
+  append_bulk(out, name);
+  append_integer(out, value);
+}
+
+void append_spec_part(std::string& out, std::string_view name, std::string_view type, size_t facts) {
+  append_bulk(out, name);
+  append_array_header(out, 4);
+  append_bulk(out, "type");
+  append_bulk(out, type);
+  append_bulk(out, "spec");
+  append_array_header(out, facts * 2);
+}
+
+void append_key_spec(std::string& out, const KeySpec& spec) {
+  append_array_header(out, 6);
+  append_bulk(out, "flags");
+  append_names(out, spec.flags, kKeyFlagNames);
+  switch (spec.begin) {
+    case KeySpec::Begin::unknown: append_spec_part(out, "begin_search", "unknown", 0); break;
+    case KeySpec::Begin::index:
+      append_spec_part(out, "begin_search", "index", 1);
+      append_fact(out, "index", spec.begin_index);
+      break;
+    case KeySpec::Begin::keyword:
+      append_spec_part(out, "begin_search", "keyword", 2);
+      append_bulk(out, "keyword");
+      append_bulk(out, spec.keyword);
+      append_fact(out, "startfrom", spec.begin_index);
+      break;
+  }
+  switch (spec.find) {
+    case KeySpec::Find::unknown: append_spec_part(out, "find_keys", "unknown", 0); break;
+    case KeySpec::Find::range:
+      append_spec_part(out, "find_keys", "range", 3);
+      append_fact(out, "lastkey", spec.last);
+      append_fact(out, "keystep", spec.step);
+      append_fact(out, "limit", spec.limit);
+      break;
+    case KeySpec::Find::keynum:
+      append_spec_part(out, "find_keys", "keynum", 3);
+      append_fact(out, "keynumidx", spec.keynum_index);
+      append_fact(out, "firstkey", spec.first_key);
+      append_fact(out, "keystep", spec.step);
+      break;
+  }
+}
+
+void append_info(std::string& out, const Command& command) {
+  append_array_header(out, 10);
+  append_bulk(out, command.name);
+  append_integer(out, command.arity);
+  append_names(out, command.flags, kFlagNames);
+  append_integer(out, command.first_key);
+  append_integer(out, command.last_key);
+  append_integer(out, command.step);
+  append_names(out, command.acl, kAclNames);
+  append_array_header(out, command.tips.size());
+  for (const std::string_view tip : command.tips) append_bulk(out, tip);
+  append_array_header(out, command.key_specs.size());
+  for (const KeySpec& spec : command.key_specs) append_key_spec(out, spec);
+  append_array_header(out, command.subcommands.size());
+  for (const Command& sub : command.subcommands) append_info(out, sub);
+}
+
+void append_docs(std::string& out, const Command& command) {
+  append_bulk(out, command.name);
+  const bool container = !command.subcommands.empty();
+  append_array_header(out, container ? 6 : 4);
+  append_bulk(out, "since");
+  append_bulk(out, command.since);
+  append_bulk(out, "group");
+  append_bulk(out, command.group);
+  if (!container) return;
+  append_bulk(out, "subcommands");
+  append_array_header(out, command.subcommands.size() * 2);
+  for (const Command& sub : command.subcommands) append_docs(out, sub);
+}
+
+// "name" or "container|name".
+const Command* find_full_name(std::string_view name) {
+  const size_t bar = name.find('|');
+  const Command* const command = find_command(name.substr(0, bar));
+  if (bar == std::string_view::npos || command == nullptr) return command;
+  return find_subcommand(*command, name.substr(bar + 1));
+}
+
+void append_infos(std::string& out, const Args& names) {
+  if (names.empty()) {
+    append_array_header(out, all_commands().size());
+    for (const Command& command : all_commands()) append_info(out, command);
+    return;
+  }
+  append_array_header(out, names.size());
+  for (const std::string_view name : names) {
+    if (const Command* const command = find_full_name(name)) {
+      append_info(out, *command);
+    } else {
+      out += "*-1\r\n";
+    }
+  }
+}
+
+void append_all_docs(std::string& out, const Args& names) {
+  std::vector<const Command*> wanted;
+  for (const std::string_view name : names) {
+    if (const Command* const command = find_full_name(name)) wanted.push_back(command);
+  }
+  if (names.empty()) {
+    for (const Command& command : all_commands()) wanted.push_back(&command);
+  }
+  append_array_header(out, wanted.size() * 2);
+  for (const Command* const command : wanted) append_docs(out, *command);
+}
+
+enum class Filter : uint8_t { all, module, category, pattern };
+
+bool passes(const Command& command, Filter filter, std::string_view value) {
+  switch (filter) {
+    case Filter::all: return true;
+    case Filter::module: return false;  // the table has no commands of modules
+    case Filter::category:
+      for (size_t i = 0; i < kAclNames.size(); ++i) {
+        if ((command.acl >> i & 1) != 0 && equals_lower(value, kAclNames[i].substr(1))) return true;
+      }
+      return false;
+    case Filter::pattern: return glob_match(value, command.name);
+  }
+  return false;
+}
+
+void append_list(std::string& out, const Args& args) {
+  Filter filter = Filter::all;
+  std::string_view value;
+  if (!args.empty()) {
+    const bool filter_by = args.size() == 3 && equals_upper(args[0], "FILTERBY");
+    if (filter_by && equals_upper(args[1], "MODULE")) {
+      filter = Filter::module;
+    } else if (filter_by && equals_upper(args[1], "ACLCAT")) {
+      filter = Filter::category;
+    } else if (filter_by && equals_upper(args[1], "PATTERN")) {
+      filter = Filter::pattern;
+    } else {
+      return append_error(out, "ERR syntax error");
+    }
+    value = args[2];
+  }
+  std::vector<std::string_view> names;
+  for (const Command& command : all_commands()) {
+    if (passes(command, filter, value)) names.push_back(command.name);
+    for (const Command& sub : command.subcommands) {
+      if (passes(sub, filter, value)) names.push_back(sub.name);
+    }
+  }
+  append_array_header(out, names.size());
+  for (const std::string_view name : names) append_bulk(out, name);
+}
+
+bool may_have_keys(const Command& command) {
+  for (const KeySpec& spec : command.key_specs) {
+    if ((spec.flags & kKeyNotKey) == 0) return true;
+  }
+  return false;
+}
+
+// args: a whole command. GETKEYS, and GETKEYSANDFLAGS with flags.
+void append_keys(std::string& out, const Args& args, bool with_flags) {
+  const Command* command = find_command(args[0]);
+  if (command != nullptr && (command->flags & kContainer) != 0 && args.size() > 1) {
+    command = find_subcommand(*command, args[1]);
+  }
+  if (command == nullptr) return append_error(out, "ERR Invalid command specified");
+  if (!may_have_keys(*command)) return append_error(out, "ERR The command has no key arguments");
+  if (!arity_ok(*command, static_cast<uint32_t>(args.size()))) {
+    return append_error(out, "ERR Invalid number of arguments specified for command");
+  }
+  std::vector<std::pair<std::string_view, uint16_t>> keys;
+  ListArgs list{args};
+  auto visit = [&](std::string_view key, uint16_t flags) { keys.emplace_back(key, flags); };
+  const int count = KeyWalk(list, visit).run(*command);
+  if (count < 0 || (count == 0 && (command->flags & kNoMandatoryKeys) == 0)) {
+    return append_error(out, "ERR Invalid arguments specified for command");
+  }
+  append_array_header(out, keys.size());
+  for (const auto& [key, flags] : keys) {
+    if (with_flags) append_array_header(out, 2);
+    append_bulk(out, key);
+    if (with_flags) append_names(out, flags, kKeyFlagNames);
+  }
+}
+
+void append_help(std::string& out) {
+  constexpr std::string_view kLines[] = {
+      "COMMAND [<subcommand> [<argument> ...]]",
+      "COMMAND: describes all commands",
+      "COUNT: how many commands there are",
+      "DOCS [<name> ...]: since when and in which group a command is",
+      "GETKEYS <command> [<argument> ...]: the keys of a call",
+      "GETKEYSANDFLAGS <command> [<argument> ...]: the keys of a call and how they are used",
+      "HELP: this text",
+      "INFO [<name> ...]: describes commands",
+      "LIST [FILTERBY ACLCAT <category> | MODULE <module> | PATTERN <pattern>]: names of commands",
+  };
+  append_array_header(out, std::size(kLines));
+  for (const std::string_view line : kLines) append_simple(out, line);
+}
+
+}  // namespace
+
+void append_command_reply(std::string& out, const Command& command, const RequestParser& request) {
+  Args args;
+  ArgCursor cursor(request);
+  for (uint32_t i = 0; cursor.next(); ++i) {
+    if (i >= 2) args.push_back(cursor.value());
+  }
+  const size_t bar = command.name.find('|');
+  const std::string_view sub = bar == std::string_view::npos ? std::string_view{} : command.name.substr(bar + 1);
+  if (sub == "count") return append_integer(out, static_cast<int64_t>(all_commands().size()));
+  if (sub == "docs") return append_all_docs(out, args);
+  if (sub == "getkeys") return append_keys(out, args, false);
+  if (sub == "getkeysandflags") return append_keys(out, args, true);
+  if (sub == "help") return append_help(out);
+  if (sub == "list") return append_list(out, args);
+  append_infos(out, args);
+}
+
+}  // namespace overlord::redis

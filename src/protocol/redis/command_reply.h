@@ -1,0 +1,16 @@
+#pragma once
+// The answers to COMMAND and its subcommands, made from the table: what redis-server 7.0 says of its commands, in
+// RESP2, in its form. Differences: CLIENT SETINFO is listed, key specs come without notes, DOCS says only since when
+// and in which group a command is, HELP is in our words.
+
+#include <string>
+
+#include "protocol/redis/command.h"
+
+namespace overlord::redis {
+
+// request: a complete COMMAND request that resolve_command found to be ok, command being what it found (the container
+// or the subcommand). Appends one reply; errors of the arguments are replies too.
+void append_command_reply(std::string& out, const Command& command, const RequestParser& request);
+
+}  // namespace overlord::redis
