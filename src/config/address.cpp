@@ -12,12 +12,8 @@ namespace {
 
 constexpr std::string_view kUnixPrefix = "unix:";
 
-bool is_digit(char c) {
-  return c >= '0' && c <= '9';
-}
-bool is_alnum(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool is_alnum(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 
 // The kernel's form, so that "::1" and "0:0::1" are the same listener. Empty: not an IPv6 address.
 std::string canonical_ip6(std::string_view text) {
@@ -57,16 +53,14 @@ Result<std::string> parse_host(std::string_view text) {
 Result<uint16_t> parse_port(std::string_view text, uint32_t lowest) {
   uint32_t port = 0;
   const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), port);
-  if (text.empty() || failure != std::errc{} || end != text.data() + text.size() || port > 65535 ||
-      port < lowest)
+  if (text.empty() || failure != std::errc{} || end != text.data() + text.size() || port > 65535 || port < lowest)
     return fail("the port must be a number from " + std::to_string(lowest) + " to 65535");
   return static_cast<uint16_t>(port);
 }
 
 Result<Address> parse_unix(std::string_view path) {
   if (path.empty()) return fail("the path of the unix socket is missing");
-  if (path.find('\0') != std::string_view::npos)
-    return fail("the path of a unix socket cannot hold a zero byte");
+  if (path.find('\0') != std::string_view::npos) return fail("the path of a unix socket cannot hold a zero byte");
   constexpr size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
   if (path.size() > kLongest)
     return fail("the path of a unix socket has at most " + std::to_string(kLongest) + " bytes, this has " +
@@ -124,9 +118,11 @@ Result<Address> parse_listen_address(std::string_view text, std::string_view pro
 }
 
 Result<Address> parse_backend_address(std::string_view text) {
-  if (text.starts_with(kUnixPrefix)) return parse_unix(text.substr(kUnixPrefix.size()));
   if (text.starts_with('/')) return parse_unix(text);
-  return parse_tcp(text, 1);
+  if (!text.starts_with(kUnixPrefix)) return parse_tcp(text, 1);
+  const std::string_view path = text.substr(kUnixPrefix.size());
+  if (!path.empty() && path[0] != '/') return fail("the path of a backend's unix socket must start with /");
+  return parse_unix(path);
 }
 
 }  // namespace overlord::config

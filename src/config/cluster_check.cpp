@@ -8,9 +8,7 @@ namespace overlord::config {
 
 namespace {
 
-bool is_wildcard(const Address& address) {
-  return address.host == "0.0.0.0" || address.host == "::";
-}
+bool is_wildcard(const Address& address) { return address.host == "0.0.0.0" || address.host == "::"; }
 
 struct Seen {
   const ReadCluster* cluster;
@@ -24,8 +22,7 @@ void check_listener(const Seen& seen, const std::vector<Seen>& others, Reporter&
   if (kernel_chooses) return;
   for (const Seen& other : others) {
     const std::string key = seen.cluster->path + "listen_addr";
-    const std::string where =
-        " of " + other.cluster->config.name + " on line " + std::to_string(other.at.line);
+    const std::string where = " of " + other.cluster->config.name + " on line " + std::to_string(other.at.line);
     if (*other.address == address) {
       reporter.error(seen.at, key, to_string(address) + " is also the address" + where, "give each its own");
       return;
@@ -35,9 +32,8 @@ void check_listener(const Seen& seen, const std::vector<Seen>& others, Reporter&
     const bool same_family =
         (address.host.find(':') == std::string::npos) == (other.address->host.find(':') == std::string::npos);
     if (same_port && same_family && (is_wildcard(address) || is_wildcard(*other.address)))
-      reporter.warning(
-          seen.at, key, to_string(address) + " overlaps with " + to_string(*other.address) + where,
-          "the one that names an address gets that address's clients; different ports are clearer");
+      reporter.warning(seen.at, key, to_string(address) + " overlaps with " + to_string(*other.address) + where,
+                       "the one that names an address gets that address's clients; different ports are clearer");
   }
 }
 
@@ -51,10 +47,9 @@ void check_clusters(const std::vector<ReadCluster>& clusters, Reporter& reporter
     const ClusterConfig& config = cluster.config;
     const auto [first, is_new] = names.emplace(config.name, cluster.name_at.line);
     if (!is_new)
-      reporter.error(
-          cluster.name_at, cluster.path + "name",
-          quoted(config.name) + " is also the name of the cluster on line " + std::to_string(first->second),
-          "give each cluster its own name");
+      reporter.error(cluster.name_at, cluster.path + "name",
+                     quoted(config.name) + " is also the name of the cluster on line " + std::to_string(first->second),
+                     "give each cluster its own name");
     for (size_t i = 0; i < config.listen.size(); ++i) {
       const Seen seen{&cluster, &config.listen[i], cluster.listen_at[i]};
       check_listener(seen, listeners, reporter);
@@ -65,9 +60,8 @@ void check_clusters(const std::vector<ReadCluster>& clusters, Reporter& reporter
   for (const ReadCluster& cluster : clusters) {
     const ClusterConfig& config = cluster.config;
     if (is_served(config.cache_type)) continue;
-    const std::string what = std::string(to_string(config.cache_type)) +
-                             " comes with a later version; the cluster " + quoted(config.name) +
-                             " is not served";
+    const std::string what = std::string(to_string(config.cache_type)) + " comes with a later version; the cluster " +
+                             quoted(config.name) + " is not served";
     if (any_served)
       reporter.warning(cluster.type_at, cluster.path + "cache_type", what, "the other clusters are");
     else

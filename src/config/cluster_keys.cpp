@@ -14,23 +14,20 @@ using C = ClusterConfig;
 constexpr int64_t kMostMilliseconds = std::numeric_limits<int32_t>::max();
 
 Verdict set_cache_type(C& cluster, const std::string& text) {
-  for (CacheType type :
-       {CacheType::memcache, CacheType::memcache_binary, CacheType::redis, CacheType::redis_cluster}) {
+  for (CacheType type : {CacheType::memcache, CacheType::memcache_binary, CacheType::redis, CacheType::redis_cluster}) {
     if (to_string(type) != text) continue;
     cluster.cache_type = type;
     return {};
   }
-  return Complaint{"unknown type " + quoted(text),
-                   "use one of memcache, memcache_binary, redis, redis_cluster"};
+  return Complaint{"unknown type " + quoted(text), "use one of memcache, memcache_binary, redis, redis_cluster"};
 }
 
 Verdict set_hash_method(C& cluster, const std::string& text) {
   if (text.empty() || text == "fnv1a64") return {};  // what the Go program called its default
   const auto method = hashing::parse_method(text);
   if (!method)
-    return Complaint{
-        "unknown method " + quoted(text),
-        "use one of " + method_names() + " (the Go program took fnv1a_64 for a name it did not know)"};
+    return Complaint{"unknown method " + quoted(text),
+                     "use one of " + method_names() + " (the Go program took fnv1a_64 for a name it did not know)"};
   cluster.hash_method = *method;
   return {};
 }
@@ -203,8 +200,6 @@ const Key<C> kKeys[] = {
 
 }  // namespace
 
-std::span<const Key<ClusterConfig>> cluster_keys() {
-  return kKeys;
-}
+std::span<const Key<ClusterConfig>> cluster_keys() { return kKeys; }
 
 }  // namespace overlord::config

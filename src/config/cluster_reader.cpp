@@ -37,13 +37,11 @@ void read_name(const Reader& reader, size_t number, ReadCluster& read, Reporter&
     reporter.warning(read.name_at, reader.path("name"), "missing; the cluster is called " + name,
                      "name it: metrics and logs use the name");
   }
-  const bool has_control = std::any_of(
-      name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
+  const bool has_control =
+      std::any_of(name.begin(), name.end(), [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; });
   if (has_control)
-    reporter.error(read.name_at, reader.path("name"), quoted(name) + " holds a control character",
-                   "take it out");
-  if (name.size() > 128)
-    reporter.error(read.name_at, reader.path("name"), "longer than 128 bytes", "shorten it");
+    reporter.error(read.name_at, reader.path("name"), quoted(name) + " holds a control character", "take it out");
+  if (name.size() > 128) reporter.error(read.name_at, reader.path("name"), "longer than 128 bytes", "shorten it");
   read.config.name = std::move(name);
 }
 
@@ -69,8 +67,7 @@ void read_listen(const Reader& reader, ReadCluster& read, Reporter& reporter) {
     texts = strings(*entry, key, reporter);
     if (entry->value.get<TomlArray>()->items.empty()) reporter.error(entry->value.at, key, "empty", example);
   } else {
-    reporter.error(entry->value.at, key, "expected a string, found " + std::string(entry->value.type_name()),
-                   example);
+    reporter.error(entry->value.at, key, "expected a string, found " + std::string(entry->value.type_name()), example);
   }
   for (const auto& [text, at] : texts) {
     auto address = parse_listen_address(text, proto);
@@ -106,10 +103,9 @@ void check_servers(const ClusterConfig& cluster, const std::vector<Position>& pl
   for (size_t i = 0; i < cluster.servers.size(); ++i) {
     const ServerConfig& server = cluster.servers[i];
     if (server.alias.empty() == aliases)
-      reporter.error(
-          places[i], key,
-          aliases ? "no alias, but the first server has one" : "an alias, but the first server has none",
-          "give all servers of a cluster an alias, or none");
+      reporter.error(places[i], key,
+                     aliases ? "no alias, but the first server has one" : "an alias, but the first server has none",
+                     "give all servers of a cluster an alias, or none");
     const auto [name, new_name] = names.emplace(server.ring_name, server.line);
     const auto [address, new_address] = addresses.emplace(to_string(server.address), server.line);
     if (!new_name) {
@@ -120,8 +116,8 @@ void check_servers(const ClusterConfig& cluster, const std::vector<Position>& pl
                                           : "give each server an alias of its own");
     } else if (!new_address) {
       reporter.warning(places[i], key,
-                       "the address " + address->first + " stands already on line " +
-                           std::to_string(address->second) + " under another name",
+                       "the address " + address->first + " stands already on line " + std::to_string(address->second) +
+                           " under another name",
                        "both names lead to the same server");
     }
   }
@@ -129,9 +125,7 @@ void check_servers(const ClusterConfig& cluster, const std::vector<Position>& pl
 
 void check_ring(const ClusterConfig& cluster, const std::vector<Position>& places, const Reader& reader,
                 Reporter& reporter) {
-  if (cluster.cache_type == CacheType::redis_cluster ||
-      cluster.distribution != hashing::Distribution::kKetama)
-    return;
+  if (cluster.cache_type == CacheType::redis_cluster || cluster.distribution != hashing::Distribution::kKetama) return;
   if (cluster.hash_method == hashing::Method::kCrc32 && cluster.servers.size() > 1)
     reporter.warning(reader.find("hash_method")->value.at, reader.path("hash_method"),
                      "crc32 gives numbers below 32768 only, so with ketama one server gets nearly every key",
@@ -140,8 +134,7 @@ void check_ring(const ClusterConfig& cluster, const std::vector<Position>& place
   for (const ServerConfig& server : cluster.servers)
     nodes.push_back({.name = server.ring_name, .weight = server.weight});
   std::vector<uint32_t> points(nodes.size(), 0);
-  for (const hashing::RingPoint& point : hashing::ketama_points(nodes, cluster.hash_compat))
-    ++points[point.node];
+  for (const hashing::RingPoint& point : hashing::ketama_points(nodes, cluster.hash_compat)) ++points[point.node];
   const std::string key = reader.path("servers");
   for (size_t i = 0; i < nodes.size(); ++i) {
     if (points[i] == 0)
@@ -168,8 +161,7 @@ void read_servers(const Reader& reader, ReadCluster& read, Reporter& reporter) {
   const auto* array = entry->value.get<TomlArray>();
   if (array == nullptr)
     return reporter.error(entry->value.at, key,
-                          "expected an array of strings, found " + std::string(entry->value.type_name()),
-                          example);
+                          "expected an array of strings, found " + std::string(entry->value.type_name()), example);
   if (array->items.empty()) return reporter.error(entry->value.at, key, "empty", example);
   if (array->items.size() > kMostServers)
     return reporter.error(entry->value.at, key, "more than " + std::to_string(kMostServers) + " servers");
@@ -205,8 +197,8 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
   if (type != nullptr && !is_redis(cluster.cache_type)) {
     for (const char* name : {"redis_auth", "password"})
       if (!reader.text(name, "").empty())
-        reporter.warning(reader.find(name)->value.at, reader.path(name),
-                         "has no effect: only redis has passwords", "take it out");
+        reporter.warning(reader.find(name)->value.at, reader.path(name), "has no effect: only redis has passwords",
+                         "take it out");
   }
   if (reader.find("max_node_queue") == nullptr) {
     const uint64_t old_queue = uint64_t{cluster.node_pipe_count} * cluster.node_pipe_count * 16;

@@ -8,37 +8,26 @@ namespace overlord::config {
 
 std::string_view to_string(CacheType type) {
   switch (type) {
-    case CacheType::memcache:
-      return "memcache";
-    case CacheType::memcache_binary:
-      return "memcache_binary";
-    case CacheType::redis:
-      return "redis";
-    case CacheType::redis_cluster:
-      return "redis_cluster";
+    case CacheType::memcache: return "memcache";
+    case CacheType::memcache_binary: return "memcache_binary";
+    case CacheType::redis: return "redis";
+    case CacheType::redis_cluster: return "redis_cluster";
   }
   return {};
 }
 
 std::string_view to_string(IoDriver driver) {
   switch (driver) {
-    case IoDriver::automatic:
-      return "auto";
-    case IoDriver::epoll:
-      return "epoll";
-    case IoDriver::io_uring:
-      return "io_uring";
+    case IoDriver::automatic: return "auto";
+    case IoDriver::epoll: return "epoll";
+    case IoDriver::io_uring: return "io_uring";
   }
   return {};
 }
 
-bool is_served(CacheType type) {
-  return type == CacheType::memcache || type == CacheType::redis;
-}
+bool is_served(CacheType type) { return type == CacheType::memcache || type == CacheType::redis; }
 
-bool is_redis(CacheType type) {
-  return type == CacheType::redis || type == CacheType::redis_cluster;
-}
+bool is_redis(CacheType type) { return type == CacheType::redis || type == CacheType::redis_cluster; }
 
 uint32_t resolved_workers(const ProcessConfig& process) {
   if (process.workers != 0) return process.workers;

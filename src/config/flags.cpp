@@ -68,8 +68,7 @@ const FlagRow kRows[] = {
 
 const FlagRow* find_row(std::string_view name) {
   if (name == "h") name = "help";
-  const auto* row =
-      std::find_if(std::begin(kRows), std::end(kRows), [&](const FlagRow& r) { return r.name == name; });
+  const auto* row = std::find_if(std::begin(kRows), std::end(kRows), [&](const FlagRow& r) { return r.name == name; });
   return row == std::end(kRows) ? nullptr : row;
 }
 
@@ -116,9 +115,7 @@ std::string check_ranges(const Flags& flags) {
   return {};
 }
 
-std::unexpected<Error> refuse(const std::string& what) {
-  return fail(what + "\n" + usage_text());
-}
+std::unexpected<Error> refuse(const std::string& what) { return fail(what + "\n" + usage_text()); }
 
 }  // namespace
 
@@ -136,8 +133,7 @@ Result<Flags> parse_flags(std::span<const std::string_view> args) {
     if (row == nullptr) {
       const auto names = flag_names();
       const std::string_view near = nearest(name, names);
-      return refuse("unknown flag: -" + name +
-                    (near.empty() ? "" : "; did you mean -" + std::string(near) + "?"));
+      return refuse("unknown flag: -" + name + (near.empty() ? "" : "; did you mean -" + std::string(near) + "?"));
     }
     std::string_view value = "true";
     if (equals != std::string_view::npos) {
@@ -160,8 +156,7 @@ Result<Flags> parse_flags(int argc, const char* const* argv) {
 }
 
 std::string usage_text() {
-  std::string text =
-      "Usage: overlord-proxy -cluster FILE [flags]      (-name value or -name=value, one dash or two)\n";
+  std::string text = "Usage: overlord-proxy -cluster FILE [flags]      (-name value or -name=value, one dash or two)\n";
   for (const FlagRow& row : kRows) {
     std::string left = "  -" + std::string(row.name);
     if (!row.value_name.empty()) left += " " + std::string(row.value_name);

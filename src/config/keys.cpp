@@ -46,12 +46,9 @@ std::string_view nearest(std::string_view unknown, std::span<const std::string_v
 
 std::string_view section_title(Section section) {
   switch (section) {
-    case Section::process:
-      return "the top of the proxy file (-conf)";
-    case Section::proxy:
-      return "[proxy] of the proxy file (-conf)";
-    case Section::cluster:
-      return "[[clusters]] of the cluster file (-cluster)";
+    case Section::process: return "the top of the proxy file (-conf)";
+    case Section::proxy: return "[proxy] of the proxy file (-conf)";
+    case Section::cluster: return "[[clusters]] of the cluster file (-cluster)";
   }
   return {};
 }

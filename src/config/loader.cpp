@@ -48,8 +48,7 @@ std::vector<const TomlValue*> cluster_tables(const TomlTable& root, Reporter& re
       reporter.error(entry.at, entry.key, "unknown key", fix);
       continue;
     }
-    if (seen)
-      reporter.error(entry.at, entry.key, "the same key twice in different letter case", "write clusters");
+    if (seen) reporter.error(entry.at, entry.key, "the same key twice in different letter case", "write clusters");
     seen = true;
     const auto* array = entry.value.get<TomlArray>();
     if (array == nullptr) {
@@ -122,12 +121,8 @@ LoadOutcome<ProcessConfig> load_process_text(std::string_view text, const std::s
   return finish(std::move(process), reporter);
 }
 
-LoadOutcome<ClusterFile> load_cluster_file(const std::string& path) {
-  return load_file(path, load_cluster_text);
-}
+LoadOutcome<ClusterFile> load_cluster_file(const std::string& path) { return load_file(path, load_cluster_text); }
 
-LoadOutcome<ProcessConfig> load_process_file(const std::string& path) {
-  return load_file(path, load_process_text);
-}
+LoadOutcome<ProcessConfig> load_process_file(const std::string& path) { return load_file(path, load_process_text); }
 
 }  // namespace overlord::config

@@ -95,8 +95,6 @@ const Key<P> kKeys[] = {
 
 }  // namespace
 
-std::span<const Key<ProcessConfig>> process_keys() {
-  return kKeys;
-}
+std::span<const Key<ProcessConfig>> process_keys() { return kKeys; }
 
 }  // namespace overlord::config

@@ -59,12 +59,10 @@ void TableReader<Config>::note_state(const KeyInfo& key, const TomlEntry& entry)
 }
 
 template <typename Config>
-void TableReader<Config>::wrong_type(const TomlEntry& entry, std::string_view name,
-                                     std::string_view expected) const {
-  reporter_.error(
-      entry.value.at, path(name),
-      "expected " + std::string(expected) + ", found " + std::string(entry.value.type_name()),
-      entry.value.get<std::string>() != nullptr && expected != "a string" ? "take the quotes off" : "");
+void TableReader<Config>::wrong_type(const TomlEntry& entry, std::string_view name, std::string_view expected) const {
+  reporter_.error(entry.value.at, path(name),
+                  "expected " + std::string(expected) + ", found " + std::string(entry.value.type_name()),
+                  entry.value.get<std::string>() != nullptr && expected != "a string" ? "take the quotes off" : "");
 }
 
 template <typename Config>
@@ -83,8 +81,7 @@ void TableReader<Config>::set_integer(Config& config, const Key<Config>& key, co
   if (value < info.lowest || value > info.highest) {
     std::string fix = "use " + std::to_string(info.lowest) + " to " + std::to_string(info.highest);
     if (!info.unit.empty()) fix += ' ' + std::string(info.unit);
-    reporter_.error(entry.value.at, path(info.name), std::to_string(value) + " is out of range",
-                    std::move(fix));
+    reporter_.error(entry.value.at, path(info.name), std::to_string(value) + " is out of range", std::move(fix));
     return;
   }
   (*std::get_if<void (*)(Config&, int64_t)>(&key.set))(config, value);

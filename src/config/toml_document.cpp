@@ -10,9 +10,7 @@ namespace overlord::config {
 
 namespace {
 
-Position position(const toml::source_region& region) {
-  return {region.begin.line, region.begin.column};
-}
+Position position(const toml::source_region& region) { return {region.begin.line, region.begin.column}; }
 
 TomlTable convert_table(const toml::table& table);
 
@@ -20,33 +18,19 @@ TomlValue convert(const toml::node& node) {
   TomlValue value;
   value.at = position(node.source());
   switch (node.type()) {
-    case toml::node_type::string:
-      value.data = node.as_string()->get();
-      break;
-    case toml::node_type::integer:
-      value.data = node.as_integer()->get();
-      break;
-    case toml::node_type::floating_point:
-      value.data = node.as_floating_point()->get();
-      break;
-    case toml::node_type::boolean:
-      value.data = node.as_boolean()->get();
-      break;
-    case toml::node_type::table:
-      value.data = convert_table(*node.as_table());
-      break;
+    case toml::node_type::string: value.data = node.as_string()->get(); break;
+    case toml::node_type::integer: value.data = node.as_integer()->get(); break;
+    case toml::node_type::floating_point: value.data = node.as_floating_point()->get(); break;
+    case toml::node_type::boolean: value.data = node.as_boolean()->get(); break;
+    case toml::node_type::table: value.data = convert_table(*node.as_table()); break;
     case toml::node_type::array: {
       TomlArray array;
       for (const toml::node& item : *node.as_array()) array.items.push_back(convert(item));
       value.data = std::move(array);
       break;
     }
-    case toml::node_type::time:
-      value.data = TomlOther{"a time"};
-      break;
-    default:
-      value.data = TomlOther{"a date"};
-      break;
+    case toml::node_type::time: value.data = TomlOther{"a time"}; break;
+    default: value.data = TomlOther{"a date"}; break;
   }
   return value;
 }
@@ -59,10 +43,9 @@ TomlTable convert_table(const toml::table& table) {
     converted.entries.push_back(std::move(entry));
   }
   // The library keeps keys sorted by name; people read messages from top to bottom.
-  std::stable_sort(converted.entries.begin(), converted.entries.end(),
-                   [](const TomlEntry& a, const TomlEntry& b) {
-                     return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
-                   });
+  std::stable_sort(converted.entries.begin(), converted.entries.end(), [](const TomlEntry& a, const TomlEntry& b) {
+    return std::pair(a.at.line, a.at.column) < std::pair(b.at.line, b.at.column);
+  });
   return converted;
 }
 
