@@ -30,10 +30,17 @@ constexpr uint64_t pack(std::string_view word) {
   return packed;
 }
 
-bool find_verb(std::string_view word, Verb& verb) {
-  if (word.size() > 9) return false;
-  const auto is = [&verb](Verb v) { verb = v; return true; };
-  switch (pack(word)) {
+// The first `size` bytes of the line; they hold no control character, so that no NUL is mistaken for padding.
+bool find_verb(std::string_view line, size_t size, Verb& verb) {
+  const std::string_view word = line.substr(0, size);
+  if (size == 0 || size > 9) return false;
+  const auto is = [&verb](Verb v) {
+    verb = v;
+    return true;
+  };
+  const uint64_t packed =
+      line.size() < 8 ? pack(word) : load8(line.data()) & (~uint64_t{0} >> (size < 8 ? 64 - 8 * size : 0));
+  switch (packed) {
     case pack("get"): return is(Verb::get);
     case pack("gets"): return is(Verb::gets);
     case pack("gat"): return is(Verb::gat);
@@ -127,23 +134,24 @@ class LineParser {
 };
 
 ParseStatus LineParser::parse(size_t available, const Limits& limits) {
-  const size_t blanks = std::min(text_.find_first_not_of(' '), text_.size());
-  leading_blanks_ = blanks > 0;
-  text_.remove_prefix(blanks);
-  const std::string_view word = text_.substr(0, plain_run(text_.data(), text_.size()));
-  const bool ends = word.size() == text_.size() || text_[word.size()] == ' ';
-  if (!ends || !find_verb(word, out_.verb)) {
+  leading_blanks_ = text_.starts_with(' ');
+  while (text_.starts_with(' ')) text_.remove_prefix(1);
+  const size_t word = plain_run(text_.data(), text_.size());
+  const bool ends = word == text_.size() || text_[word] == ' ';
+  if (!ends || !find_verb(text_, word, out_.verb)) {
     tokens_ = tokenize(text_);
     return unknown();
   }
-  if (is_retrieval(out_.verb)) return retrieval(text_.substr(word.size()));
+  if (is_retrieval(out_.verb)) return retrieval(text_.substr(word));
   tokens_ = tokenize(text_);
   if (is_storage(out_.verb)) return storage(available, limits);
   return out_.verb <= Verb::delete_ ? keyed() : keyless();
 }
 
 ParseStatus LineParser::retrieval(std::string_view rest) {
-  const auto skip_blanks = [&rest] { rest.remove_prefix(std::min(rest.find_first_not_of(' '), rest.size())); };
+  const auto skip_blanks = [&rest] {
+    while (rest.starts_with(' ')) rest.remove_prefix(1);
+  };
   skip_blanks();
   if (out_.verb == Verb::gat || out_.verb == Verb::gats) {
     if (rest.empty()) return refuse(kError);

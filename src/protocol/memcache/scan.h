@@ -41,14 +41,13 @@ inline size_t plain_run(const char* p, size_t n) {
 // Decimal digits only; no sign, no blank. False when empty or above 2^64-1.
 inline bool parse_u64(std::string_view text, uint64_t& out) {
   if (text.empty()) return false;
+  const bool may_overflow = text.size() > 19;
   uint64_t value = 0;
   for (const char c : text) {
     const auto digit = static_cast<uint64_t>(static_cast<unsigned char>(c)) - '0';
     if (digit > 9) return false;
-    if (value > UINT64_MAX / 10) return false;
-    value *= 10;
-    if (value > UINT64_MAX - digit) return false;
-    value += digit;
+    if (may_overflow && (value > UINT64_MAX / 10 || value * 10 > UINT64_MAX - digit)) return false;
+    value = value * 10 + digit;
   }
   out = value;
   return true;
