@@ -25,9 +25,9 @@ namespace {
 using namespace overlord::hashing;
 
 struct Options {
-  Compat compat = Compat::kOverlord;
+  Compat compat = Compat::overlord;
   Method method = kDefaultMethod;
-  Distribution distribution = Distribution::kKetama;
+  Distribution distribution = Distribution::ketama;
   std::string_view tag;
   std::vector<std::string_view> servers;
 };
@@ -40,7 +40,7 @@ bool parse_number(std::string_view text, Number& number, int base = 10) {
 
 bool set_option(Options& options, std::string_view name, std::string_view value) {
   if (name == "compat" && (value == "overlord" || value == "twemproxy")) {
-    options.compat = value == "overlord" ? Compat::kOverlord : Compat::kTwemproxy;
+    options.compat = value == "overlord" ? Compat::overlord : Compat::twemproxy;
     return true;
   }
   if (const auto method = parse_method(value); name == "hash" && method) {

@@ -23,10 +23,10 @@ constexpr std::size_t kKeySize = 32;
 
 std::vector<RingNode> nodes(std::size_t count) {
   std::vector<RingNode> made;
+  made.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
-    made.push_back({ring_name("10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256), 6379, "",
-                              Compat::kOverlord),
-                    1});
+    made.push_back(
+        {ring_name("10.0." + std::to_string(i / 256) + "." + std::to_string(i % 256), 6379, "", Compat::overlord), 1});
   }
   return made;
 }
@@ -55,13 +55,11 @@ const std::vector<Key>& random_keys() {
   return made;
 }
 
-std::string_view text(const Key& key) {
-  return {key.data(), key.size()};
-}
+std::string_view text(const Key& key) { return {key.data(), key.size()}; }
 
 // Look-ups that do not wait for each other, as for the keys of different requests.
 void lookup(benchmark::State& state) {
-  const Ring ring(nodes(static_cast<std::size_t>(state.range(0))), Distribution::kKetama, Compat::kOverlord);
+  const Ring ring(nodes(static_cast<std::size_t>(state.range(0))), Distribution::ketama, Compat::overlord);
   RandomHashes hashes;
   for (auto _ : state) benchmark::DoNotOptimize(ring.lookup(hashes.next()));
   state.counters["KiB"] = static_cast<double>(ring.memory()) / 1024;
@@ -70,7 +68,7 @@ BENCHMARK(lookup)->Arg(3)->Arg(10)->Arg(100)->Arg(1000)->Arg(10000);
 
 // Each hash hangs on the answer before it: the whole latency, caches included.
 void lookup_latency(benchmark::State& state) {
-  const Ring ring(nodes(static_cast<std::size_t>(state.range(0))), Distribution::kKetama, Compat::kOverlord);
+  const Ring ring(nodes(static_cast<std::size_t>(state.range(0))), Distribution::ketama, Compat::overlord);
   RandomHashes hashes;
   std::uint32_t last = 0;
   for (auto _ : state) last = ring.lookup(hashes.next(last));
@@ -79,14 +77,14 @@ void lookup_latency(benchmark::State& state) {
 BENCHMARK(lookup_latency)->Arg(3)->Arg(1000);
 
 void lookup_modula(benchmark::State& state) {
-  const Ring ring(nodes(1000), Distribution::kModula, Compat::kTwemproxy);
+  const Ring ring(nodes(1000), Distribution::modula, Compat::twemproxy);
   RandomHashes hashes;
   for (auto _ : state) benchmark::DoNotOptimize(ring.lookup(hashes.next()));
 }
 BENCHMARK(lookup_modula);
 
 void hash_key(benchmark::State& state, Method method) {
-  const HashFn function = hash_function(method, Compat::kOverlord);
+  const HashFn function = hash_function(method, Compat::overlord);
   const std::vector<Key>& keys = random_keys();
   std::size_t i = 0;
   for (auto _ : state) benchmark::DoNotOptimize(function(text(keys[i++ % kKeys])));
@@ -94,7 +92,7 @@ void hash_key(benchmark::State& state, Method method) {
 
 // Each key is chosen by the hash before it: nothing overlaps, the chain of multiplications shows.
 void hash_latency(benchmark::State& state) {
-  const HashFn function = hash_function(kDefaultMethod, Compat::kOverlord);
+  const HashFn function = hash_function(kDefaultMethod, Compat::overlord);
   const std::vector<Key>& keys = random_keys();
   std::uint32_t last = 0;
   std::uint32_t i = 0;
@@ -105,9 +103,9 @@ BENCHMARK(hash_latency);
 
 // Tag, hash and ring: what a request pays to be placed.
 void place_key(benchmark::State& state) {
-  const Ring ring(nodes(1000), Distribution::kKetama, Compat::kOverlord);
-  const HashFn function = hash_function(kDefaultMethod, Compat::kOverlord);
-  const HashTag tag("{}", Compat::kOverlord);
+  const Ring ring(nodes(1000), Distribution::ketama, Compat::overlord);
+  const HashFn function = hash_function(kDefaultMethod, Compat::overlord);
+  const HashTag tag("{}", Compat::overlord);
   const std::vector<Key>& keys = random_keys();
   std::size_t i = 0;
   for (auto _ : state) {
@@ -119,7 +117,7 @@ BENCHMARK(place_key);
 void build(benchmark::State& state) {
   const std::vector<RingNode> made = nodes(static_cast<std::size_t>(state.range(0)));
   for (auto _ : state) {
-    benchmark::DoNotOptimize(Ring(made, Distribution::kKetama, Compat::kOverlord));
+    benchmark::DoNotOptimize(Ring(made, Distribution::ketama, Compat::overlord));
   }
 }
 BENCHMARK(build)->Arg(10)->Arg(1000)->Unit(benchmark::kMicrosecond);

@@ -8,28 +8,26 @@
 
 namespace overlord::hashing {
 
-std::uint32_t md5_word(std::string_view key) noexcept {
-  return md5(key)[0];
-}
+std::uint32_t md5_word(std::string_view key) noexcept { return md5(key)[0]; }
 
 template <bool kSigned>
 std::uint32_t hsieh(std::string_view key) noexcept {
   if (key.empty()) return 0;
   std::uint32_t hash = 0;
   for (; key.size() >= 4; key.remove_prefix(4)) {
-    hash += load_le16(key.data());
-    hash = (hash << 16) ^ (load_le16(key.data() + 2) << 11) ^ hash;
+    hash += load_le16(key, 0);
+    hash = (hash << 16) ^ (load_le16(key, 2) << 11) ^ hash;
     hash += hash >> 11;
   }
   switch (key.size()) {
     case 3:
-      hash += load_le16(key.data());
+      hash += load_le16(key, 0);
       hash ^= hash << 16;
       hash ^= widen<kSigned>(key[2]) << 18;
       hash += hash >> 11;
       break;
     case 2:
-      hash += load_le16(key.data());
+      hash += load_le16(key, 0);
       hash ^= hash << 11;
       hash += hash >> 17;
       break;
@@ -38,8 +36,7 @@ std::uint32_t hsieh(std::string_view key) noexcept {
       hash ^= hash << 10;
       hash += hash >> 1;
       break;
-    default:
-      break;
+    default: break;
   }
   hash ^= hash << 3;
   hash += hash >> 5;
@@ -55,7 +52,7 @@ std::uint32_t murmur(std::string_view key) noexcept {
   const auto length = static_cast<std::uint32_t>(key.size());
   std::uint32_t hash = (0xdeadbeefu * length) ^ length;
   for (; key.size() >= 4; key.remove_prefix(4)) {
-    std::uint32_t word = load_le32(key.data()) * kMultiplier;
+    std::uint32_t word = load_le32(key, 0) * kMultiplier;
     word = (word ^ (word >> 24)) * kMultiplier;
     hash = (hash * kMultiplier) ^ word;
   }
@@ -74,9 +71,9 @@ std::uint32_t jenkins(std::string_view key) noexcept {
   if (key.empty()) return c;
   // A last block of exactly 12 bytes belongs to the final step below.
   for (; key.size() > 12; key.remove_prefix(12)) {
-    a += load_le32(key.data());
-    b += load_le32(key.data() + 4);
-    c += load_le32(key.data() + 8);
+    a += load_le32(key, 0);
+    b += load_le32(key, 4);
+    c += load_le32(key, 8);
     a = (a - c) ^ std::rotl(c, 4);
     c += b;
     b = (b - a) ^ std::rotl(a, 6);
@@ -90,11 +87,12 @@ std::uint32_t jenkins(std::string_view key) noexcept {
     c = (c - b) ^ std::rotl(b, 4);
     b += a;
   }
-  std::array<char, 12> last{};
-  key.copy(last.data(), key.size());
-  a += load_le32(last.data());
-  b += load_le32(last.data() + 4);
-  c += load_le32(last.data() + 8);
+  std::array<char, 12> padded{};
+  key.copy(padded.data(), key.size());
+  const std::string_view last(padded.data(), padded.size());
+  a += load_le32(last, 0);
+  b += load_le32(last, 4);
+  c += load_le32(last, 8);
   c = (c ^ b) - std::rotl(b, 14);
   a = (a ^ c) - std::rotl(c, 11);
   b = (b ^ a) - std::rotl(a, 25);

@@ -103,9 +103,7 @@ std::uint32_t crc32a(std::string_view key) noexcept {
   return ~crc;
 }
 
-std::uint32_t crc32(std::string_view key) noexcept {
-  return (crc32a(key) >> 16) & 0x7fff;
-}
+std::uint32_t crc32(std::string_view key) noexcept { return (crc32a(key) >> 16) & 0x7fff; }
 
 template std::uint32_t fnv1a_64<false>(std::string_view) noexcept;
 template std::uint32_t fnv1a_64<true>(std::string_view) noexcept;

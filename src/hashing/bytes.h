@@ -6,19 +6,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <string_view>
 
 namespace overlord::hashing {
 
-inline std::uint32_t load_le32(const char* at) noexcept {
+/// The four bytes of the text from `at` on; the caller knows that they are there.
+inline std::uint32_t load_le32(std::string_view text, std::size_t at) noexcept {
   std::uint32_t word = 0;
-  std::memcpy(&word, at, sizeof word);
+  std::memcpy(&word, text.data() + at, sizeof word);
   if constexpr (std::endian::native == std::endian::big) word = __builtin_bswap32(word);
   return word;
 }
 
-inline std::uint32_t load_le16(const char* at) noexcept {
+/// The two bytes of the text from `at` on, likewise.
+inline std::uint32_t load_le16(std::string_view text, std::size_t at) noexcept {
   std::uint16_t half = 0;
-  std::memcpy(&half, at, sizeof half);
+  std::memcpy(&half, text.data() + at, sizeof half);
   if constexpr (std::endian::native == std::endian::big) half = __builtin_bswap16(half);
   return half;
 }

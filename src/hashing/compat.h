@@ -2,7 +2,7 @@
 // Compat: whose placement a cluster keeps. It switches every difference between the two proxies
 // at once, so that a cluster that moves here keeps its keys where they are:
 //
-//                          kOverlord (Go)              kTwemproxy (x86-64, 0.5.0)
+//                          overlord (Go)              twemproxy (x86-64, 0.5.0)
 //   hash tag with nothing  the empty text is hashed    the whole key is hashed
 //   bytes above 127        unsigned                    sign-extended by fnv*, one_at_a_time and
 //                                                      one tail case of hsieh
@@ -16,6 +16,6 @@
 
 namespace overlord::hashing {
 
-enum class Compat : std::uint8_t { kOverlord, kTwemproxy };
+enum class Compat : std::uint8_t { overlord, twemproxy, kOverlord = overlord, kTwemproxy = twemproxy };
 
 }  // namespace overlord::hashing

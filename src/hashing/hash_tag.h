@@ -21,18 +21,18 @@ class HashTag {
 
   /// A tag of exactly two bytes, opening and closing; a text of any other length is off.
   constexpr HashTag(std::string_view tag, Compat compat)
-      : on_(tag.size() == 2), keep_empty_(compat == Compat::kOverlord) {
+      : on_(tag.size() == 2), keep_empty_(compat == Compat::overlord) {
     if (on_) {
       open_ = tag[0];
       close_ = tag[1];
     }
   }
 
-  /// What the `hash_tag` of a config means: "none" is off; "" is "{}" under kOverlord and off under
-  /// kTwemproxy; two bytes are a tag; any other length is off (the config warns of it).
+  /// What the `hash_tag` of a config means: "none" is off; "" is "{}" under overlord and off under
+  /// twemproxy; two bytes are a tag; any other length is off (the config warns of it).
   static constexpr HashTag from_config(std::string_view text, Compat compat) {
     if (text == "none") return {};
-    if (text.empty() && compat == Compat::kOverlord) return {"{}", compat};
+    if (text.empty() && compat == Compat::overlord) return {"{}", compat};
     return {text, compat};
   }
 

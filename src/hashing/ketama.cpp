@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "hashing/md5.h"
 
@@ -25,8 +26,8 @@ std::size_t group_count(std::uint32_t weight, std::uint64_t total, std::size_t n
 }
 
 std::size_t group_count(const RingNode& node, std::uint64_t total, std::size_t nodes, Compat compat) {
-  return compat == Compat::kTwemproxy ? group_count<float>(node.weight, total, nodes)
-                                      : group_count<double>(node.weight, total, nodes);
+  return compat == Compat::twemproxy ? group_count<float>(node.weight, total, nodes)
+                                     : group_count<double>(node.weight, total, nodes);
 }
 
 }  // namespace
@@ -42,19 +43,22 @@ std::vector<RingPoint> ketama_points(std::span<const RingNode> nodes, Compat com
   std::vector<RingPoint> points;
   if (total == 0) return points;
   points.reserve(taking_part * 160);
-  const std::size_t limit = compat == Compat::kTwemproxy ? kTwemproxyTextLimit : kOverlordTextLimit;
+  const std::size_t limit = compat == Compat::twemproxy ? kTwemproxyTextLimit : kOverlordTextLimit;
   std::string text;
-  for (const std::uint32_t i : ring_order(nodes, compat)) {
-    if (nodes[i].ejected) continue;
-    const std::size_t groups = group_count(nodes[i], total, taking_part, compat);
+  const std::vector<std::uint32_t> order = ring_order(nodes, compat);
+  for (std::uint32_t rank = 0; rank < order.size(); ++rank) {
+    const RingNode& node = nodes[order[rank]];
+    if (node.ejected) continue;
+    const std::size_t groups = group_count(node, total, taking_part, compat);
     for (std::size_t group = 0; group < groups; ++group) {
-      text.assign(nodes[i].name).append("-").append(std::to_string(group));
+      text.assign(node.name).append("-").append(std::to_string(group));
       for (const std::uint32_t value : md5(std::string_view(text).substr(0, limit))) {
-        points.push_back({value, i});
+        points.push_back({value, rank});
       }
     }
   }
-  std::ranges::stable_sort(points, {}, &RingPoint::value);
+  std::ranges::sort(points, {}, [](const RingPoint& point) { return std::pair(point.value, point.node); });
+  for (RingPoint& point : points) point.node = order[point.node];
   return points;
 }
 

@@ -49,8 +49,7 @@ inline void round(Md5Digest& state, const std::array<std::uint32_t, 16>& words) 
   auto [a, b, c, d] = state;
 #pragma GCC unroll 16
   for (unsigned i = 0; i < 16; ++i) {
-    const std::uint32_t sum =
-        a + mix<kRound>(b, c, d) + kSine[kRound * 16 + i] + words[word_of_step<kRound>(i)];
+    const std::uint32_t sum = a + mix<kRound>(b, c, d) + kSine[kRound * 16 + i] + words[word_of_step<kRound>(i)];
     a = d;
     d = c;
     c = b;
@@ -59,9 +58,10 @@ inline void round(Md5Digest& state, const std::array<std::uint32_t, 16>& words) 
   state = {a, b, c, d};
 }
 
-void add_block(Md5Digest& state, const char* block) noexcept {
+// The first kBlock bytes of the text.
+void add_block(Md5Digest& state, std::string_view text) noexcept {
   std::array<std::uint32_t, 16> words;
-  for (std::size_t i = 0; i < words.size(); ++i) words[i] = load_le32(block + 4 * i);
+  for (std::size_t i = 0; i < words.size(); ++i) words[i] = load_le32(text, 4 * i);
   Md5Digest next = state;
   round<0>(next, words);
   round<1>(next, words);
@@ -76,7 +76,7 @@ Md5Digest md5(std::string_view text) noexcept {
   Md5Digest state = {0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476};
   const std::uint64_t bits = std::uint64_t{text.size()} * 8;
   while (text.size() >= kBlock) {
-    add_block(state, text.data());
+    add_block(state, text);
     text.remove_prefix(kBlock);
   }
   // The rest, a 1 bit, zeros, and the length in bits as the last 8 bytes: one block or two.
@@ -85,7 +85,8 @@ Md5Digest md5(std::string_view text) noexcept {
   tail[text.size()] = static_cast<char>(0x80);
   const std::size_t tail_size = text.size() + 9 <= kBlock ? kBlock : 2 * kBlock;
   for (std::size_t i = 0; i < 8; ++i) tail[tail_size - 8 + i] = static_cast<char>(bits >> (8 * i));
-  for (std::size_t at = 0; at < tail_size; at += kBlock) add_block(state, tail.data() + at);
+  const std::string_view padded(tail.data(), tail_size);
+  for (std::size_t at = 0; at < tail_size; at += kBlock) add_block(state, padded.substr(at));
   return state;
 }
 

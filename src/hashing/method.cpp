@@ -8,7 +8,7 @@
 namespace overlord::hashing {
 namespace {
 
-constexpr std::size_t kMethods = static_cast<std::size_t>(Method::kJenkins) + 1;
+constexpr std::size_t kMethods = static_cast<std::size_t>(Method::jenkins) + 1;
 
 // In the order of Method, then the aliases.
 constexpr std::array<std::string_view, kMethods + 1> kNames = {
@@ -39,24 +39,20 @@ constexpr std::array<Functions, kMethods> kFunctions = {{
 }  // namespace
 
 std::optional<Method> parse_method(std::string_view name) noexcept {
-  if (name == kNames.back()) return Method::kOneOnTime;
+  if (name == kNames.back()) return Method::one_on_time;
   for (std::size_t i = 0; i < kMethods; ++i) {
     if (kNames[i] == name) return static_cast<Method>(i);
   }
   return std::nullopt;
 }
 
-std::string_view method_name(Method method) noexcept {
-  return kNames[static_cast<std::size_t>(method)];
-}
+std::string_view method_name(Method method) noexcept { return kNames[static_cast<std::size_t>(method)]; }
 
-std::span<const std::string_view> method_names() noexcept {
-  return kNames;
-}
+std::span<const std::string_view> method_names() noexcept { return kNames; }
 
 HashFn hash_function(Method method, Compat compat) noexcept {
   const Functions& functions = kFunctions[static_cast<std::size_t>(method)];
-  return compat == Compat::kTwemproxy ? functions.twemproxy : functions.overlord;
+  return compat == Compat::twemproxy ? functions.twemproxy : functions.overlord;
 }
 
 }  // namespace overlord::hashing

@@ -11,28 +11,32 @@
 namespace overlord::hashing {
 
 enum class Method : std::uint8_t {
-  kFnv1a64,
-  kFnv164,
-  kFnv1a32,
-  kFnv132,
-  kCrc16,
-  kCrc32,
-  kCrc32a,
-  kMd5,
-  kOneOnTime,
-  kHsieh,
-  kMurmur,
-  kJenkins,
+  fnv1a_64,
+  fnv1_64,
+  fnv1a_32,
+  fnv1_32,
+  crc16,
+  crc32,
+  crc32a,
+  md5,
+  one_on_time,
+  hsieh,
+  murmur,
+  jenkins,
+  kFnv1a64 = fnv1a_64,
+  kCrc32 = crc32,
+  kOneOnTime = one_on_time,
+  kJenkins = jenkins,
 };
 
-inline constexpr Method kDefaultMethod = Method::kFnv1a64;
+inline constexpr Method kDefaultMethod = Method::fnv1a_64;
 
 /// The method with this name, compared exactly: `fnv1a_64 fnv1_64 fnv1a_32 fnv1_32 crc16 crc32
 /// crc32a md5 one_on_time hsieh murmur jenkins`, and twemproxy's `one_at_a_time` for one_on_time.
 /// Nothing for any other text.
 std::optional<Method> parse_method(std::string_view name) noexcept;
 
-/// The name of a method as parse_method takes it; one_on_time for kOneOnTime.
+/// The name of a method as parse_method takes it; one_on_time for one_on_time.
 std::string_view method_name(Method method) noexcept;
 
 /// Every name that parse_method accepts, the alias last.

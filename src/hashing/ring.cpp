@@ -33,16 +33,14 @@ std::string_view distribution_name(Distribution distribution) noexcept {
   return kNames[static_cast<std::size_t>(distribution)];
 }
 
-std::span<const std::string_view> distribution_names() noexcept {
-  return kNames;
-}
+std::span<const std::string_view> distribution_names() noexcept { return kNames; }
 
 Ring::Ring(std::span<const RingNode> nodes, Distribution distribution, Compat compat) {
-  if (distribution == Distribution::kKetama) {
+  if (distribution == Distribution::ketama) {
     index_points(ketama_points(nodes, compat));
     return;
   }
-  random_ = distribution == Distribution::kRandom;
+  random_ = distribution == Distribution::random;
   std::uint64_t end = 0;
   for (const std::uint32_t i : ring_order(nodes, compat)) {
     const std::uint32_t share = random_ ? 1 : nodes[i].weight;

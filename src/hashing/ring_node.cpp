@@ -1,8 +1,8 @@
 #include "hashing/ring_node.h"
 
 #include <algorithm>
-#include <compare>
 #include <numeric>
+#include <tuple>
 
 namespace overlord::hashing {
 namespace {
@@ -15,8 +15,8 @@ std::string ring_name(std::string_view host, std::uint16_t port, std::string_vie
   if (!alias.empty()) return std::string(alias);
   std::string name(host);
   if (port == 0) {
-    if (compat == Compat::kTwemproxy) name += ':';
-  } else if (compat == Compat::kOverlord || port != kPortLeftOut) {
+    if (compat == Compat::twemproxy) name += ':';
+  } else if (compat == Compat::overlord || port != kPortLeftOut) {
     name += ':';
     name += std::to_string(port);
   }
@@ -26,12 +26,11 @@ std::string ring_name(std::string_view host, std::uint16_t port, std::string_vie
 std::vector<std::uint32_t> ring_order(std::span<const RingNode> nodes, Compat compat) {
   std::vector<std::uint32_t> order(nodes.size());
   std::iota(order.begin(), order.end(), 0u);
-  if (compat == Compat::kOverlord) return order;
-  std::ranges::stable_sort(order, [&](std::uint32_t left, std::uint32_t right) {
-    const std::string& a = nodes[left].name;
-    const std::string& b = nodes[right].name;
-    return a.size() != b.size() ? a.size() < b.size() : a < b;
-  });
+  if (compat == Compat::overlord) return order;
+  const auto key = [&](std::uint32_t i) {
+    return std::tuple(nodes[i].name.size(), std::string_view(nodes[i].name), i);
+  };
+  std::ranges::sort(order, {}, key);
   return order;
 }
 

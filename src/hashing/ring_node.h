@@ -18,12 +18,12 @@ struct RingNode {
 };
 
 /// The text that stands for a backend on the ring: the alias where there is one, else "host:port".
-/// kTwemproxy leaves the port out when it is 11211. Port 0 means that host is the path of a unix
-/// socket: the path alone, and with the colon that twemproxy keeps behind it under kTwemproxy.
+/// twemproxy leaves the port out when it is 11211. Port 0 means that host is the path of a unix
+/// socket: the path alone, and with the colon that twemproxy keeps behind it under twemproxy.
 std::string ring_name(std::string_view host, std::uint16_t port, std::string_view alias, Compat compat);
 
 /// The nodes' indexes in the order that ties between ketama points and modula's count follow:
-/// as given under kOverlord; by length of the name, then by its bytes, under kTwemproxy, which
+/// as given under overlord; by length of the name, then by its bytes, under twemproxy, which
 /// sorts the servers of its config.
 std::vector<std::uint32_t> ring_order(std::span<const RingNode> nodes, Compat compat);
 

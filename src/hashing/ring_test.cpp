@@ -15,7 +15,7 @@
 namespace overlord::hashing {
 namespace {
 
-constexpr Compat kBoth[] = {Compat::kOverlord, Compat::kTwemproxy};
+constexpr Compat kBoth[] = {Compat::overlord, Compat::twemproxy};
 
 std::vector<RingNode> equal_nodes(std::size_t count) {
   std::vector<RingNode> nodes;
@@ -30,10 +30,8 @@ std::uint32_t lower_bound_owner(const std::vector<RingPoint>& points, std::uint3
 
 void expect_same_as_lower_bound(const std::vector<RingNode>& nodes, Compat compat) {
   const std::vector<RingPoint> points = ketama_points(nodes, compat);
-  const Ring ring(nodes, Distribution::kKetama, compat);
-  const auto check = [&](std::uint32_t hash) {
-    ASSERT_EQ(ring.lookup(hash), lower_bound_owner(points, hash)) << hash;
-  };
+  const Ring ring(nodes, Distribution::ketama, compat);
+  const auto check = [&](std::uint32_t hash) { ASSERT_EQ(ring.lookup(hash), lower_bound_owner(points, hash)) << hash; };
   for (const RingPoint& point : points) {
     check(point.value - 1);
     check(point.value);
@@ -50,7 +48,7 @@ TEST(Ring, EmptyRings) {
   EXPECT_TRUE(Ring().empty());
   EXPECT_EQ(Ring().lookup(0), Ring::kNoNode);
   EXPECT_EQ(Ring().memory(), 0u);
-  for (const auto distribution : {Distribution::kKetama, Distribution::kModula, Distribution::kRandom}) {
+  for (const auto distribution : {Distribution::ketama, Distribution::modula, Distribution::random}) {
     for (const Compat compat : kBoth) {
       const std::vector<RingNode> ejected = {{"a", 1, true}, {"b", 2, true}};
       for (const auto& nodes : {std::vector<RingNode>{}, ejected}) {
@@ -61,8 +59,8 @@ TEST(Ring, EmptyRings) {
     }
   }
   const std::vector<RingNode> weightless = {{"a", 0}, {"b", 0}};
-  EXPECT_TRUE(Ring(weightless, Distribution::kKetama, Compat::kOverlord).empty());
-  EXPECT_TRUE(Ring(weightless, Distribution::kModula, Compat::kOverlord).empty());
+  EXPECT_TRUE(Ring(weightless, Distribution::ketama, Compat::overlord).empty());
+  EXPECT_TRUE(Ring(weightless, Distribution::modula, Compat::overlord).empty());
 }
 
 TEST(Ring, KetamaFindsWhatABinarySearchFinds) {
@@ -74,23 +72,23 @@ TEST(Ring, KetamaFindsWhatABinarySearchFinds) {
   }
 }
 
-// Under kOverlord a name of 64 bytes and more leaves no room for the group: four points in all,
+// Under overlord a name of 64 bytes and more leaves no room for the group: four points in all,
 // each of them once per group and node.
 TEST(Ring, KetamaWithCollapsedNames) {
   const std::string longest(64, 'x');
   std::vector<RingNode> nodes;
   for (int i = 0; i < 500; ++i) nodes.push_back({longest + std::to_string(i), 1});
-  const auto points = ketama_points(nodes, Compat::kOverlord);
+  const auto points = ketama_points(nodes, Compat::overlord);
   EXPECT_EQ(points.size(), 500u * 160u);
   std::set<std::uint32_t> values;
   for (const RingPoint& point : points) values.insert(point.value);
   EXPECT_EQ(values.size(), 4u);
   // Equal values: the first server has them all.
-  const Ring ring(nodes, Distribution::kKetama, Compat::kOverlord);
+  const Ring ring(nodes, Distribution::ketama, Compat::overlord);
   EXPECT_LT(ring.memory(), 200u);
   std::mt19937 random(3);
   for (int i = 0; i < 1000; ++i) EXPECT_EQ(ring.lookup(static_cast<std::uint32_t>(random())), 0u);
-  expect_same_as_lower_bound(nodes, Compat::kOverlord);
+  expect_same_as_lower_bound(nodes, Compat::overlord);
 }
 
 TEST(Ring, TextOfAPointIsCutAsCompatSays) {
@@ -109,13 +107,13 @@ TEST(Ring, TextOfAPointIsCutAsCompatSays) {
     return least;
   };
   for (const std::size_t length : {1u, 61u, 62u, 63u, 64u, 65u, 100u, 269u, 271u, 272u, 290u}) {
-    EXPECT_EQ(first_point(length, Compat::kOverlord), least_word(length, 64)) << length;
-    EXPECT_EQ(first_point(length, Compat::kTwemproxy), least_word(length, 272)) << length;
+    EXPECT_EQ(first_point(length, Compat::overlord), least_word(length, 64)) << length;
+    EXPECT_EQ(first_point(length, Compat::twemproxy), least_word(length, 272)) << length;
   }
 }
 
 TEST(Ring, EjectedNodesTakeNoPartAndMoveNoIndex) {
-  for (const auto distribution : {Distribution::kKetama, Distribution::kModula}) {
+  for (const auto distribution : {Distribution::ketama, Distribution::modula}) {
     for (const Compat compat : kBoth) {
       std::vector<RingNode> nodes = {{"a", 1}, {"b", 5}, {"c", 2}, {"d", 4}};
       std::vector<RingNode> without = nodes;
@@ -135,9 +133,9 @@ TEST(Ring, EjectedNodesTakeNoPartAndMoveNoIndex) {
 
 TEST(Ring, LosingOneOfEqualNodesMovesOnlyItsKeys) {
   std::vector<RingNode> nodes = equal_nodes(10);
-  const Ring before(nodes, Distribution::kKetama, Compat::kOverlord);
+  const Ring before(nodes, Distribution::ketama, Compat::overlord);
   nodes[4].ejected = true;
-  const Ring after(nodes, Distribution::kKetama, Compat::kOverlord);
+  const Ring after(nodes, Distribution::ketama, Compat::overlord);
   std::mt19937 random(5);
   std::size_t moved = 0;
   for (int i = 0; i < 20000; ++i) {
@@ -154,7 +152,7 @@ TEST(Ring, LosingOneOfEqualNodesMovesOnlyItsKeys) {
 
 TEST(Ring, ModulaCountsWeightsInOrder) {
   const std::vector<RingNode> nodes = {{"a", 2}, {"b", 0}, {"c", 1}, {"d", 3}};
-  const Ring ring(nodes, Distribution::kModula, Compat::kTwemproxy);
+  const Ring ring(nodes, Distribution::modula, Compat::twemproxy);
   const std::uint32_t expected[] = {0, 0, 2, 3, 3, 3};
   for (std::uint32_t hash = 0; hash < 60; ++hash) EXPECT_EQ(ring.lookup(hash), expected[hash % 6]);
   EXPECT_EQ(ring.lookup(UINT32_MAX), expected[UINT32_MAX % 6]);
@@ -163,10 +161,10 @@ TEST(Ring, ModulaCountsWeightsInOrder) {
 // By length of the name first, then by its bytes, unsigned.
 TEST(Ring, TwemproxySortsItsServers) {
   const std::vector<RingNode> nodes = {{"m10", 1}, {"n2", 2}, {"n1", 1}, {"\xff", 1}, {"a", 1}};
-  EXPECT_EQ(ring_order(nodes, Compat::kTwemproxy), (std::vector<std::uint32_t>{4, 3, 2, 1, 0}));
-  EXPECT_EQ(ring_order(nodes, Compat::kOverlord), (std::vector<std::uint32_t>{0, 1, 2, 3, 4}));
-  const Ring twemproxy(nodes, Distribution::kModula, Compat::kTwemproxy);
-  const Ring overlord(nodes, Distribution::kModula, Compat::kOverlord);
+  EXPECT_EQ(ring_order(nodes, Compat::twemproxy), (std::vector<std::uint32_t>{4, 3, 2, 1, 0}));
+  EXPECT_EQ(ring_order(nodes, Compat::overlord), (std::vector<std::uint32_t>{0, 1, 2, 3, 4}));
+  const Ring twemproxy(nodes, Distribution::modula, Compat::twemproxy);
+  const Ring overlord(nodes, Distribution::modula, Compat::overlord);
   const std::uint32_t sorted[] = {4, 3, 2, 1, 1, 0};
   const std::uint32_t given[] = {0, 1, 1, 2, 3, 4};
   for (std::uint32_t hash = 0; hash < 12; ++hash) {
@@ -179,13 +177,13 @@ TEST(Ring, TwemproxySortsItsServers) {
 TEST(Ring, TiesGoToTheFirstInOrder) {
   const std::string stem(272, 't');
   const std::vector<RingNode> nodes = {{stem + "zz", 1}, {stem + "b", 1}, {stem + "a", 1}};
-  EXPECT_EQ(Ring(nodes, Distribution::kKetama, Compat::kTwemproxy).lookup(1), 2u);
-  EXPECT_EQ(Ring(nodes, Distribution::kKetama, Compat::kOverlord).lookup(1), 0u);
+  EXPECT_EQ(Ring(nodes, Distribution::ketama, Compat::twemproxy).lookup(1), 2u);
+  EXPECT_EQ(Ring(nodes, Distribution::ketama, Compat::overlord).lookup(1), 0u);
 }
 
 TEST(Ring, ModulaHoldsAnyWeights) {
   const std::vector<RingNode> nodes = {{"a", UINT32_MAX}, {"b", UINT32_MAX}};
-  const Ring ring(nodes, Distribution::kModula, Compat::kTwemproxy);
+  const Ring ring(nodes, Distribution::modula, Compat::twemproxy);
   EXPECT_EQ(ring.lookup(UINT32_MAX - 1), 0u);
   EXPECT_EQ(ring.lookup(UINT32_MAX), 1u);
   EXPECT_LT(ring.memory(), 100u);
@@ -193,7 +191,7 @@ TEST(Ring, ModulaHoldsAnyWeights) {
 
 TEST(Ring, RandomReachesEveryNodeWhateverTheWeight) {
   const std::vector<RingNode> nodes = {{"a", 1000}, {"b", 1}, {"c", 1, true}, {"d", 7}};
-  const Ring ring(nodes, Distribution::kRandom, Compat::kTwemproxy);
+  const Ring ring(nodes, Distribution::random, Compat::twemproxy);
   std::map<std::uint32_t, int> seen;
   for (int i = 0; i < 30000; ++i) ++seen[ring.lookup(42)];
   ASSERT_EQ(seen.size(), 3u);
@@ -203,8 +201,8 @@ TEST(Ring, RandomReachesEveryNodeWhateverTheWeight) {
 }
 
 TEST(Ring, SmallRingsAreSmall) {
-  EXPECT_LE(Ring(equal_nodes(1), Distribution::kKetama, Compat::kOverlord).memory(), 2000u);
-  EXPECT_LE(Ring(equal_nodes(1000), Distribution::kKetama, Compat::kOverlord).memory(), 2u << 20);
+  EXPECT_LE(Ring(equal_nodes(1), Distribution::ketama, Compat::overlord).memory(), 2000u);
+  EXPECT_LE(Ring(equal_nodes(1000), Distribution::ketama, Compat::overlord).memory(), 2u << 20);
 }
 
 TEST(Ring, Distributions) {
@@ -222,15 +220,15 @@ TEST(RingName, AliasPortAndSocket) {
   const auto name = [](std::uint16_t port, std::string_view alias, Compat compat) {
     return ring_name("10.0.0.1", port, alias, compat);
   };
-  EXPECT_EQ(name(11211, "", Compat::kOverlord), "10.0.0.1:11211");
-  EXPECT_EQ(name(11211, "", Compat::kTwemproxy), "10.0.0.1");
+  EXPECT_EQ(name(11211, "", Compat::overlord), "10.0.0.1:11211");
+  EXPECT_EQ(name(11211, "", Compat::twemproxy), "10.0.0.1");
   for (const Compat compat : kBoth) {
     EXPECT_EQ(name(6379, "", compat), "10.0.0.1:6379");
     EXPECT_EQ(name(11211, "mc1", compat), "mc1");
   }
-  EXPECT_EQ(ring_name("/run/mc.sock", 0, "", Compat::kOverlord), "/run/mc.sock");
-  EXPECT_EQ(ring_name("/run/mc.sock", 0, "", Compat::kTwemproxy), "/run/mc.sock:");
-  EXPECT_EQ(ring_name("/run/mc.sock", 0, "mc", Compat::kTwemproxy), "mc");
+  EXPECT_EQ(ring_name("/run/mc.sock", 0, "", Compat::overlord), "/run/mc.sock");
+  EXPECT_EQ(ring_name("/run/mc.sock", 0, "", Compat::twemproxy), "/run/mc.sock:");
+  EXPECT_EQ(ring_name("/run/mc.sock", 0, "mc", Compat::twemproxy), "mc");
 }
 
 }  // namespace

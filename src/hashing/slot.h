@@ -12,9 +12,7 @@ namespace overlord::hashing {
 inline constexpr std::uint16_t kSlots = 16384;
 
 /// Also what picks one of a node's connections: crc16(whole key) mod connections.
-inline std::uint16_t crc16(std::string_view key) noexcept {
-  return static_cast<std::uint16_t>(crc16_wide(key));
-}
+inline std::uint16_t crc16(std::string_view key) noexcept { return static_cast<std::uint16_t>(crc16_wide(key)); }
 
 /// 0..kSlots-1.
 inline std::uint16_t slot(std::string_view key) noexcept {

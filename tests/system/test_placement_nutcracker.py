@@ -33,6 +33,7 @@ FARMS = {
     "many": ("port", [1] * 25, "f"),  # and with 25 equal weights
     "one": ("port", [7], None),
     "long_alias": ("port", [1, 1, 1], "n" * 100),
+    "cut_alias": ("port", [1, 1, 1], "n" * 269),  # from the tenth group on the text is cut
     "socket": ("socket", [1, 2, 1], None),
     "default_port": ("11211", [1, 1, 1], None),  # 11211 is left out of the name
 }
@@ -45,7 +46,7 @@ def pools():
             yield "plain", method, distribution, "{}"
             yield "aliased", method, distribution, ""
     yield "plain", "fnv1a_64", "ketama", "$$"
-    for farm in ("weighted", "rounded", "many", "one", "long_alias", "socket", "default_port"):
+    for farm in ("weighted", "rounded", "many", "one", "long_alias", "cut_alias", "socket", "default_port"):
         yield farm, "murmur", "ketama", "{}"
         yield farm, "fnv1a_64", "ketama", ""
     for farm in ("weighted", "many", "socket", "default_port"):
