@@ -37,6 +37,8 @@ def parse(argv):
     p.add_argument("--proxy-cmd", help="command that stands for overlord-proxy; {cluster}, {nutcracker} and {io} become "
                                        "its configuration in either format and the driver")
     p.add_argument("--no-pin", action="store_true", help="leave the choice of cores to the scheduler")
+    p.add_argument("--realtime", action="store_true", help="run everything under SCHED_RR: for a machine that others use "
+                                                           "meanwhile, whom it starves (needs root)")
     p.add_argument("--no-memory", action="store_true", help="skip the idle connections")
     p.add_argument("--no-syscalls", action="store_true", help="skip counting system calls")
     p.add_argument("--json", metavar="FILE", help="also write every sample as JSON")
@@ -203,8 +205,8 @@ def main(argv):
     names = target_names(args)
     binary, command = find_tools(args)
     processes.raise_file_limit()
-    cores = processes.Cores.choose(not args.no_pin)
-    loadgen = measure.Loadgen(binary, cores.load)
+    cores = processes.Cores.choose(not args.no_pin, args.realtime)
+    loadgen = measure.Loadgen(binary, cores)
     tool = None if args.no_syscalls else measure.syscall_tool()
     with_memory = with_memory and not args.no_memory
     protos = list(dict.fromkeys(w.proto for w in (works.WORKS if with_memory else chosen)))

@@ -33,24 +33,28 @@ class Cores:
     proxy: int | None
     load: int | None
     backends: int | None
+    realtime: bool = False
 
     @staticmethod
-    def choose(pin):
+    def choose(pin, realtime):
         cores = sorted(os.sched_getaffinity(0))
         if not pin or len(cores) < 2:
-            return Cores(None, None, None)
-        return Cores(cores[0], cores[1], cores[2] if len(cores) > 2 else cores[1])
+            return Cores(None, None, None, realtime)
+        return Cores(cores[0], cores[1], cores[2] if len(cores) > 2 else cores[1], realtime)
 
     def text(self):
         if self.proxy is None:
-            return "nothing pinned"
-        if self.load == self.backends:
-            return f"proxy on core {self.proxy}, load generator and backends on core {self.load}"
-        return f"proxy on core {self.proxy}, load generator on {self.load}, backends on {self.backends}"
+            where = "nothing pinned"
+        elif self.load == self.backends:
+            where = f"proxy on core {self.proxy}, load generator and backends on core {self.load}"
+        else:
+            where = f"proxy on core {self.proxy}, load generator on {self.load}, backends on {self.backends}"
+        return where + (", all under SCHED_RR" if self.realtime else "")
 
-
-def pinned(core, command):
-    return command if core is None else ["taskset", "-c", str(core), *command]
+    def wrap(self, core, command):
+        """The command line that runs `command` on `core`."""
+        scheduler = ["chrt", "--rr", "1"] if self.realtime else []
+        return scheduler + ([] if core is None else ["taskset", "-c", str(core)]) + command
 
 
 def free_ports(count):
@@ -85,7 +89,7 @@ class Stack:
         """Starts a server and waits until it listens on all `ports`."""
         log = self.folder / f"{name}.log"
         with open(log, "ab") as out:
-            process = subprocess.Popen(pinned(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+            process = subprocess.Popen(self.cores.wrap(core, command), stdin=subprocess.DEVNULL, stdout=out, stderr=out,
                                        cwd=self.folder)
         self.running.append(process)
         deadline = time.monotonic() + START_TIMEOUT

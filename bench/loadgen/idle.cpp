@@ -46,8 +46,10 @@ int hold_idle(const Options& options, const Wire& wire, std::vector<int> sockets
       uint64_t done = 0;
       for (size_t i = 0; i < sockets.size(); ++i) {
         const auto key = static_cast<uint32_t>(i % options.keys);
-        if (get_once(sockets[i], wire, key, buffer, tally)) ++done;
-        else ++failed;
+        if (get_once(sockets[i], wire, key, buffer, tally))
+          ++done;
+        else
+          ++failed;
       }
       std::cout << "got " << done << std::endl;
     } else if (line == "close") {

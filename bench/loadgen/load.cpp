@@ -123,8 +123,10 @@ void Load::loop(Source& source) {
       if (c.fd >= 0 && (events_[i].events & EPOLLOUT) != 0) flush_rest(c);
       if (c.fd >= 0 && (events_[i].events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) on_readable(c, source);
     }
-    if (count > 0) last_progress_ = now;
-    else if (outstanding_ > 0 && now - last_progress_ > kStall) break;
+    if (count > 0)
+      last_progress_ = now;
+    else if (outstanding_ > 0 && now - last_progress_ > kStall)
+      break;
   }
   now = now_ns();
   if (phase_ != Phase::kDrain) end_window(now);

@@ -78,9 +78,7 @@ class MemcacheWire : public Wire {
     return to + keys_.key_size();
   }
 
-  static char* write_flags(uint32_t key, char* to) {
-    return std::to_chars(to, to + 5, Keyspace::flags(key)).ptr;
-  }
+  static char* write_flags(uint32_t key, char* to) { return std::to_chars(to, to + 5, Keyspace::flags(key)).ptr; }
 
   static Verdict check_stored(std::string_view& in, Tally& tally) {
     std::string_view line;

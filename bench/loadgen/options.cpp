@@ -32,12 +32,18 @@ bool parse_address(const std::string& text, Options& options) {
 /// Options without a value. Returns false when `name` is none of them.
 bool set_switch(std::string_view name, ParsedOptions& parsed) {
   Options& o = parsed.options;
-  if (name == "--preload") o.preload = true;
-  else if (name == "--json") o.json = true;
-  else if (name == "--strict-order") o.strict_order = true;
-  else if (name == "--allow-errors") o.allow_errors = true;
-  else if (name == "--help" || name == "-h") parsed.help = true;
-  else return false;
+  if (name == "--preload")
+    o.preload = true;
+  else if (name == "--json")
+    o.json = true;
+  else if (name == "--strict-order")
+    o.strict_order = true;
+  else if (name == "--allow-errors")
+    o.allow_errors = true;
+  else if (name == "--help" || name == "-h")
+    parsed.help = true;
+  else
+    return false;
   return true;
 }
 
@@ -111,8 +117,10 @@ ParsedOptions parse_options(int argc, char** argv) {
   }
   const Options& o = parsed.options;
   if (parsed.help) return parsed;
-  if (o.port.empty()) parsed.error = "--addr host:port is required";
-  else if (o.multi_get > o.keys) parsed.error = "--multi-get asks for more keys than --keys has";
+  if (o.port.empty())
+    parsed.error = "--addr host:port is required";
+  else if (o.multi_get > o.keys)
+    parsed.error = "--multi-get asks for more keys than --keys has";
   else if (o.idle == 0 && o.duration_seconds == 0 && o.requests == 0 && !o.preload) {
     parsed.error = "say how long: --duration seconds, --requests count, or --preload alone";
   }

@@ -28,8 +28,7 @@ class RedisWire : public Wire {
 
   char* write(const Request& request, char* to) const override {
     switch (request.op) {
-      case Op::kGet:
-        return write_key(request.key, put(to, get_head_));
+      case Op::kGet: return write_key(request.key, put(to, get_head_));
       case Op::kSet:
         to = put(write_key(request.key, put(to, set_head_)), value_head_);
         keys_.write_value(request.key, to);
@@ -93,9 +92,12 @@ class RedisWire : public Wire {
     }
     std::string_view line;
     if (const Verdict v = first_line(in, line); v != Verdict::kDone) return v;
-    if (line == "$-1") ++tally.misses;
-    else if (line.starts_with('-')) ++tally.errors;
-    else return Verdict::kBroken;
+    if (line == "$-1")
+      ++tally.misses;
+    else if (line.starts_with('-'))
+      ++tally.errors;
+    else
+      return Verdict::kBroken;
     in.remove_prefix(line.size() + 2);
     return Verdict::kDone;
   }

@@ -14,9 +14,7 @@ double per_reply(int64_t nanoseconds, const LoadResult& r) {
   return static_cast<double>(nanoseconds) / 1000 / static_cast<double>(r.window.replies);
 }
 
-double rate(const LoadResult& r) {
-  return r.seconds > 0 ? static_cast<double>(r.window.replies) / r.seconds : 0;
-}
+double rate(const LoadResult& r) { return r.seconds > 0 ? static_cast<double>(r.window.replies) / r.seconds : 0; }
 
 void print_json(const char* name, const LoadResult& r) {
   std::printf("{\"run\":\"%s\",\"seconds\":%.6f,\"requests\":%" PRIu64 ",\"requests_per_second\":%.1f", name, r.seconds,
@@ -60,8 +58,10 @@ void print_text(const char* name, const LoadResult& r) {
 }  // namespace
 
 void print_report(const char* name, const Options& options, const LoadResult& result) {
-  if (options.json) print_json(name, result);
-  else print_text(name, result);
+  if (options.json)
+    print_json(name, result);
+  else
+    print_text(name, result);
   std::fflush(stdout);
 }
 

@@ -19,10 +19,14 @@ void show_wrong(std::string_view what, std::string_view got) {
   if (++shown > 5) return;
   std::string text;
   for (const char c : got.substr(0, 120)) {
-    if (c == '\r') text += "\\r";
-    else if (c == '\n') text += "\\n";
-    else if (c >= ' ' && c <= '~') text += c;
-    else text += '?';
+    if (c == '\r')
+      text += "\\r";
+    else if (c == '\n')
+      text += "\\n";
+    else if (c >= ' ' && c <= '~')
+      text += c;
+    else
+      text += '?';
   }
   std::fprintf(stderr, "wrong reply: %.*s: %s\n", static_cast<int>(what.size()), what.data(), text.c_str());
 }
