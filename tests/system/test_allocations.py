@@ -1,0 +1,171 @@
+"""The data path allocates nothing: counted in the running proxy over a steady mixed load of both protocols."""
+
+import mmap
+import struct
+import subprocess
+
+import pytest
+
+import harness
+from clients import McConn, RedisConn, resp
+from harness import wait_until
+from ring import Keys
+
+LIBRARY = harness.BIN_DIR / "liballoc_count.so"
+
+
+class Counter:
+    """The page that alloc_count keeps."""
+
+    def __init__(self, path):
+        self.path = path
+        path.write_bytes(b"\0" * 4096)
+        with open(path, "r+b") as file:
+            self.page = mmap.mmap(file.fileno(), 4096)
+
+    def count(self):
+        return struct.unpack_from("<Q", self.page, 0)[0]
+
+    def arm(self):
+        self.page[12:16] = b"\0" * 4
+        self.page[8:12] = struct.pack("<I", 1)
+
+    def disarm(self):
+        self.page[8:12] = b"\0" * 4
+
+    def callers(self, proxy):
+        """Where the recorded allocations came from, as function names."""
+        maps = []
+        for line in open(f"/proc/{proxy.pid}/maps"):
+            part = line.split()
+            if len(part) >= 6 and "x" in part[1]:
+                low, high = (int(x, 16) for x in part[0].split("-"))
+                maps.append((low, high, int(part[2], 16), part[5]))
+        texts = []
+        for n in range(min(struct.unpack_from("<I", self.page, 12)[0], 8)):
+            names = []
+            for address in struct.unpack_from("<16Q", self.page, 16 + n * 128):
+                for low, high, offset, path in maps:
+                    if low <= address < high and "alloc_count" not in path:
+                        done = subprocess.run(["addr2line", "-Cfsp", "-e", path, hex(address - low + offset)],
+                                              capture_output=True, text=True)
+                        names.append(done.stdout.strip() or f"{path}+{address - low + offset:x}")
+            texts.append("\n    ".join(names))
+        return "\n--\n    ".join(texts)
+
+
+def redis_round(clients, names, values):
+    """50 clients x 20 requests; all replies are checked."""
+    sent = []
+    for n, client in enumerate(clients):
+        batch, want = [], []
+        for i in range(20):
+            k = names[(n * 7 + i * 3) % len(names)]
+            if i % 5 == 0:
+                batch.append(resp("SET", k, values[k]))
+                want.append(b"+OK\r\n")
+            elif i % 5 == 4:
+                several = [names[(n + i + j * 5) % len(names)] for j in range(10)]
+                batch.append(resp("MGET", *several))
+                want.append(b"*10\r\n" + b"".join(b"$%d\r\n%s\r\n" % (len(values[k]), values[k]) for k in several))
+            elif i % 5 == 3:
+                batch.append(resp("EXISTS", k, names[n]))
+                want.append(b":2\r\n")
+            else:
+                batch.append(resp("GET", k))
+                want.append(b"$%d\r\n%s\r\n" % (len(values[k]), values[k]))
+        client.send(b"".join(batch))
+        sent.append(b"".join(want))
+    for client, want in zip(clients, sent):
+        assert client.exact(len(want)) == want
+    return 20 * len(clients)
+
+
+def memcache_round(clients, names, values):
+    def hit(k):
+        return b"VALUE %s 0 %d\r\n%s\r\n" % (k, len(values[k]), values[k])
+
+    sent = []
+    for n, client in enumerate(clients):
+        batch, want = [], []
+        for i in range(20):
+            k = names[(n * 7 + i * 3) % len(names)]
+            if i % 5 == 0:
+                batch.append(b"set %s 0 0 %d\r\n%s\r\n" % (k, len(values[k]), values[k]))
+                want.append(b"STORED\r\n")
+            elif i % 5 == 4:
+                several = [names[(n + i + j * 5) % len(names)] for j in range(10)]
+                batch.append(b"get %s\r\n" % b" ".join(several))
+                want.append(b"".join(hit(k) for k in several) + b"END\r\n")
+            elif i % 5 == 3:
+                batch.append(b"get missing-%s\r\n" % k)
+                want.append(b"END\r\n")
+            else:
+                batch.append(b"get %s\r\n" % k)
+                want.append(hit(k) + b"END\r\n")
+        client.send(b"".join(batch))
+        sent.append(b"".join(want))
+    for client, want in zip(clients, sent):
+        assert client.exact(len(want)) == want
+    return 20 * len(clients)
+
+
+@pytest.mark.skipif(bool(harness.SANITIZER), reason="sanitizers bring their own allocator")
+@pytest.mark.parametrize("kind", ["redis", "memcache"])
+def test_no_allocation_per_request(io, pool, tmp_path, kind):
+    counter = Counter(tmp_path / "allocations")
+    keys = Keys(4, seed=11)
+    names = keys.spread(25)
+    values = {k: k * (1 + n % 12 * (n % 3)) for n, k in enumerate(names)}
+    cluster, kind_of_client, one_round = {
+        "redis": (harness.redis(pool.backends("redis")), RedisConn, redis_round),
+        "memcache": (harness.memcache(pool.backends("memcached")), McConn, memcache_round)}[kind]
+    with harness.Proxy(cluster, io=io, preload=LIBRARY, env={"ALLOC_COUNT_FILE": str(counter.path)}) as proxy:
+        clients = [kind_of_client(proxy.address) for _ in range(50)]
+        for k in names:
+            assert (clients[0].cmd("SET", k, values[k]) if kind == "redis" else clients[0].set(k, values[k]))
+        assert counter.count() > 0, "the library is not loaded"
+        asked = 0
+        while asked < 50000:  # until the pools have grown to what this load needs
+            asked += one_round(clients, names, values)
+        counter.arm()
+        before = counter.count()
+        asked = 0
+        while asked < 50000:
+            asked += one_round(clients, names, values)
+        made = counter.count() - before
+        counter.disarm()
+        assert made == 0, f"{made} allocations in {asked} requests:\n    {counter.callers(proxy)}"
+        for client in clients:
+            client.close()
+
+
+@pytest.mark.skipif(bool(harness.SANITIZER), reason="sanitizers bring their own allocator")
+def test_connections_reuse_what_earlier_ones_freed(io, pool, tmp_path):
+    """After a first wave of clients, later waves of the same size allocate nothing."""
+    counter = Counter(tmp_path / "allocations")
+    keys = Keys(4, seed=12)
+    names = keys.spread(2)
+    with harness.Proxy(harness.redis(pool.backends("redis")), io=io, preload=LIBRARY,
+                       env={"ALLOC_COUNT_FILE": str(counter.path)}) as proxy:
+        base = proxy.fds()
+
+        def wave():
+            clients = [RedisConn(proxy.address) for _ in range(100)]
+            for client in clients:
+                client.send(resp("MSET", *[x for k in names for x in (k, k)]) + resp("MGET", *names))
+            for client in clients:
+                assert client.reply() == "OK" and client.reply() == names
+            for client in clients:
+                client.close()
+            wait_until(lambda: proxy.fds() <= base, 10)
+
+        for _ in range(5):
+            wave()
+        counter.arm()
+        before = counter.count()
+        for _ in range(5):
+            wave()
+        made = counter.count() - before
+        counter.disarm()
+        assert made <= 100, f"{made} allocations for 500 connections:\n    {counter.callers(proxy)}"
