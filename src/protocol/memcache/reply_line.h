@@ -23,9 +23,9 @@ inline constexpr uint64_t kMaxReplyValue = 1024ull * 1024 * 1024;
 
 struct ReplyLine {
   ReplyKind kind = ReplyKind::incomplete;
-  size_t size = 0;           // bytes of the line with CRLF
-  std::string_view key;      // value: its key
-  uint64_t value_size = 0;   // value: bytes of data, without the CRLF behind it
+  size_t size = 0;          // bytes of the line with CRLF
+  std::string_view key;     // value: its key
+  uint64_t value_size = 0;  // value: bytes of data, without the CRLF behind it
   bool has_cas = false;
 };
 

@@ -17,8 +17,8 @@ constexpr size_t kMaxLeadingBlanks = 100;
 // cas has the most: verb, key, flags, exptime, length, unique, noreply; one more tells "too many".
 constexpr size_t kMaxTokens = 8;
 
-constexpr std::string_view kNames[] = {"get",     "gets",   "gat",     "gats",      "set",       "add",   "replace",
-                                       "append",  "prepend", "cas",    "incr",      "decr",      "touch", "delete",
+constexpr std::string_view kNames[] = {"get",     "gets",      "gat",       "gats",  "set",  "add",   "replace",
+                                       "append",  "prepend",   "cas",       "incr",  "decr", "touch", "delete",
                                        "version", "verbosity", "flush_all", "stats", "quit"};
 
 // Up to eight bytes as one integer, to switch on.
@@ -66,9 +66,9 @@ bool find_verb(std::string_view line, size_t size, Verb& verb) {
 
 struct Tokens {
   std::array<std::string_view, kMaxTokens> at;
-  size_t count = 0;          // more than kMaxTokens are counted, not kept
+  size_t count = 0;  // more than kMaxTokens are counted, not kept
   std::string_view last;
-  bool control = false;      // some byte of the line is a control character
+  bool control = false;  // some byte of the line is a control character
 };
 
 Tokens tokenize(std::string_view text) {
@@ -185,9 +185,9 @@ ParseStatus LineParser::storage(size_t available, const Limits& limits) {
   if (tokens_.count < wanted || tokens_.count > wanted + 1) return refuse(kError, swallow);
   out_.noreply = tokens_.last == "noreply";
   uint64_t number = 0;
-  const bool good = !tokens_.control && tokens_.at[1].size() <= kMaxKey &&
-                    parse_u64(tokens_.at[2], number) && number <= UINT32_MAX && is_exptime(tokens_.at[3]) &&
-                    has_length && (out_.verb != Verb::cas || parse_u64(tokens_.at[5], number));
+  const bool good = !tokens_.control && tokens_.at[1].size() <= kMaxKey && parse_u64(tokens_.at[2], number) &&
+                    number <= UINT32_MAX && is_exptime(tokens_.at[3]) && has_length &&
+                    (out_.verb != Verb::cas || parse_u64(tokens_.at[5], number));
   if (!good) return refuse_quietly(kBadFormat, swallow);
   if (length > limits.max_value) return refuse_quietly(kTooLarge, swallow);
 
@@ -249,8 +249,7 @@ ParseStatus LineParser::keyless() {
       if (std::find(std::begin(kKinds), std::end(kKinds), argument) == std::end(kKinds)) return refuse(kError);
       break;
     }
-    default:
-      return accept(tokens_.at[0]);
+    default: return accept(tokens_.at[0]);
   }
   out_.arguments = argument;
   return accept(argument);
@@ -275,7 +274,10 @@ bool may_be_long(std::string_view bytes) {
   const size_t blanks = bytes.find_first_not_of(' ');
   if (blanks == bytes.npos || blanks > kMaxLeadingBlanks) return false;
   bytes.remove_prefix(blanks);
-  return bytes.starts_with("get ") || bytes.starts_with("gets ");
+  if (!bytes.starts_with("get")) return false;
+  bytes.remove_prefix(3);
+  if (bytes.starts_with('s')) bytes.remove_prefix(1);
+  return bytes.starts_with(' ');
 }
 
 // "get <key>\r\n", which is most of all traffic. False when it is anything else, or not all here.
@@ -320,7 +322,8 @@ ParseStatus parse_request(std::string_view bytes, const Limits& limits, Request&
 
   const bool bare_lf = line_size < 2 || bytes[line_size - 2] != '\r';
   out = Request{};
-  return LineParser(bytes.substr(0, line_size - (bare_lf ? 1 : 2)), line_size, bare_lf, out).parse(bytes.size(), limits);
+  return LineParser(bytes.substr(0, line_size - (bare_lf ? 1 : 2)), line_size, bare_lf, out)
+      .parse(bytes.size(), limits);
 }
 
 std::string_view KeyCursor::next() {

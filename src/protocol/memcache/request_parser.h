@@ -15,10 +15,29 @@
 namespace overlord::memcache {
 
 enum class Verb : uint8_t {
-  get, gets, gat, gats,                          // retrieval: keys
-  set, add, replace, append, prepend, cas,       // storage: key and value
-  incr, decr, touch, delete_,                    // key
-  version, verbosity, flush_all, stats, quit     // no key
+  // Retrieval: keys.
+  get,
+  gets,
+  gat,
+  gats,
+  // Storage: key and value.
+  set,
+  add,
+  replace,
+  append,
+  prepend,
+  cas,
+  // A key.
+  incr,
+  decr,
+  touch,
+  delete_,
+  // No key.
+  version,
+  verbosity,
+  flush_all,
+  stats,
+  quit
 };
 
 constexpr bool is_retrieval(Verb v) { return v <= Verb::gats; }
@@ -28,7 +47,7 @@ std::string_view verb_name(Verb verb);
 inline constexpr size_t kMaxKey = 250;  // memcached's KEY_MAX_LENGTH
 
 struct Limits {
-  uint32_t max_line = 64 * 1024;             // of get and gets, with its line end; other lines: 2048, as memcached
+  uint32_t max_line = 64 * 1024;               // of get and gets, with its line end; other lines: 2048, as memcached
   uint64_t max_value = 1024ull * 1024 * 1024;  // memcached's largest -I
 };
 
@@ -39,7 +58,7 @@ enum class ParseStatus : uint8_t {
   // Answer `error` (nothing when it is empty: the line said noreply), drop `size` bytes and then `swallow` more
   // (the value that belongs to the line), go on.
   refused,
-  fatal        // answer `error` when not empty, then close
+  fatal  // answer `error` when not empty, then close
 };
 
 struct Request {
@@ -48,18 +67,18 @@ struct Request {
   // The wire form that may be sent to a backend as it is: ends in CRLF, no "noreply", single line.
   // When false use head() + CRLF (+ value).
   bool canonical = false;
-  std::string_view head;      // the command line without noreply, trailing blanks and line end
-  std::string_view key;       // first key; empty for verbs without one
-  std::string_view keys;      // retrieval: from the first key to the end of the last one
+  std::string_view head;  // the command line without noreply, trailing blanks and line end
+  std::string_view key;   // first key; empty for verbs without one
+  std::string_view keys;  // retrieval: from the first key to the end of the last one
   uint32_t key_count = 0;
-  std::string_view exptime;   // gat, gats, touch and storage: as sent, a decimal number within int32
-  std::string_view arguments; // stats (settings, items, slabs, sizes, conns, reset), verbosity, flush_all: the
-                              // first word behind the verb, which is all that is in head; empty when there is none
-  size_t line_size = 0;       // bytes of the line with its line end
-  uint64_t value_size = 0;    // storage: bytes of the value, without its CRLF
-  uint64_t size = 0;          // bytes of the whole message: line, and value with CRLF
-  uint64_t swallow = 0;       // refused only
-  std::string_view error;     // refused and fatal: a line with CRLF, static storage; may be empty
+  std::string_view exptime;    // gat, gats, touch and storage: as sent, a decimal number within int32
+  std::string_view arguments;  // stats (settings, items, slabs, sizes, conns, reset), verbosity, flush_all: the
+                               // first word behind the verb, which is all that is in head; empty when there is none
+  size_t line_size = 0;        // bytes of the line with its line end
+  uint64_t value_size = 0;     // storage: bytes of the value, without its CRLF
+  uint64_t size = 0;           // bytes of the whole message: line, and value with CRLF
+  uint64_t swallow = 0;        // refused only
+  std::string_view error;      // refused and fatal: a line with CRLF, static storage; may be empty
 };
 
 // On `incomplete` nothing but the status is set. Never looks beyond the first message.

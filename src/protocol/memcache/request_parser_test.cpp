@@ -182,11 +182,16 @@ TEST(MemcacheRequest, VerbNamesAreTheWordsThatParse) {
   for (size_t i = 0; i <= static_cast<size_t>(Verb::quit); ++i) {
     const auto verb = static_cast<Verb>(i);
     std::string line(verb_name(verb));
-    if (verb == Verb::gat || verb == Verb::gats) line += " 0 k";
-    else if (is_retrieval(verb) || verb == Verb::delete_) line += " k";
-    else if (is_storage(verb)) line += " k 0 0 0 1";
-    else if (verb <= Verb::touch) line += " k 1";
-    else if (verb == Verb::verbosity) line += " 1";
+    if (verb == Verb::gat || verb == Verb::gats)
+      line += " 0 k";
+    else if (is_retrieval(verb) || verb == Verb::delete_)
+      line += " k";
+    else if (is_storage(verb))
+      line += " k 0 0 0 1";
+    else if (verb <= Verb::touch)
+      line += " k 1";
+    else if (verb == Verb::verbosity)
+      line += " 1";
     line += "\r\n\r\n";
     const auto [status, request] = parse(line);
     EXPECT_EQ(status, complete) << line;

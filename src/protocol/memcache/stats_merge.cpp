@@ -13,10 +13,19 @@ namespace overlord::memcache {
 namespace {
 
 // Of plain `stats`; of items and slabs what follows the class number.
-constexpr std::string_view kFirst[] = {
-    "pid",          "time",      "version",        "libevent",         "pointer_size",     "hash_power_level",
-    "reserved_fds", "chunk_size", "chunks_per_page", "accepting_conns", "hash_is_expanding", "slab_reassign_running",
-    "lru_crawler_running"};
+constexpr std::string_view kFirst[] = {"pid",
+                                       "time",
+                                       "version",
+                                       "libevent",
+                                       "pointer_size",
+                                       "hash_power_level",
+                                       "reserved_fds",
+                                       "chunk_size",
+                                       "chunks_per_page",
+                                       "accepting_conns",
+                                       "hash_is_expanding",
+                                       "slab_reassign_running",
+                                       "lru_crawler_running"};
 constexpr std::string_view kHighest[] = {"uptime", "age", "age_hot", "age_warm", "evicted_time"};
 
 constexpr uint64_t kMicros = 1000000;

@@ -36,8 +36,8 @@ TEST(MemcacheStatsMerge, OneReplyStaysAsItIs) {
 }
 
 TEST(MemcacheStatsMerge, NamesOfSomeRepliesOnlyAreKept) {
-  EXPECT_EQ(merge("items", {"STAT items:1:number 1\r\nEND\r\n", "STAT items:2:number 5\r\nSTAT items:1:number 2\r\nEND\r\n",
-                            "END\r\n"})
+  EXPECT_EQ(merge("items", {"STAT items:1:number 1\r\nEND\r\n",
+                            "STAT items:2:number 5\r\nSTAT items:1:number 2\r\nEND\r\n", "END\r\n"})
                 .text,
             "STAT items:1:number 3\r\nSTAT items:2:number 5\r\nEND\r\n");
 }
@@ -61,7 +61,8 @@ TEST(MemcacheStatsMerge, RulesByKind) {
 
 TEST(MemcacheStatsMerge, OddValues) {
   // Not a number everywhere: the first one's.
-  EXPECT_EQ(merge("", {"STAT x 1\r\nEND\r\n", "STAT x on\r\nEND\r\n", "STAT x 5\r\nEND\r\n"}).text, "STAT x 1\r\nEND\r\n");
+  EXPECT_EQ(merge("", {"STAT x 1\r\nEND\r\n", "STAT x on\r\nEND\r\n", "STAT x 5\r\nEND\r\n"}).text,
+            "STAT x 1\r\nEND\r\n");
   EXPECT_EQ(merge("", {"STAT x -1\r\nEND\r\n", "STAT x 5\r\nEND\r\n"}).text, "STAT x -1\r\nEND\r\n");
   EXPECT_EQ(merge("", {"STAT x 18446744073709551615\r\nEND\r\n", "STAT x 5\r\nEND\r\n"}).text,
             "STAT x 18446744073709551615\r\nEND\r\n");

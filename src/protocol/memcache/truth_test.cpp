@@ -58,38 +58,51 @@ bool not_served(const Words& words) {
     return words.size() > 1 &&
            one_of(words[1], {"detail", "cachedump", "sizes_enable", "sizes_disable", "extstore", "proxy"});
   }
-  return one_of(words[0], {"mg", "ms", "md", "ma", "mn", "me", "bget", "slabs", "lru", "lru_crawler", "watch", "shutdown",
-                           "cache_memlimit", "refresh_certs", "extstore", "misbehave", "debugtime", "auth", "sasl"});
+  return one_of(words[0],
+                {"mg", "ms", "md", "ma", "mn", "me", "bget", "slabs", "lru", "lru_crawler", "watch", "shutdown",
+                 "cache_memlimit", "refresh_certs", "extstore", "misbehave", "debugtime", "auth", "sasl"});
 }
 
 // Requests that we refuse and memcached 1.6.18 does not, or with other words.
 struct Difference {
   std::string reason;
   bool (*applies)(const Words&);
-  std::string example;           // line and value
+  std::string example;               // line and value
   std::vector<std::string> answers;  // memcached's; empty and closes = it closes
   bool closes = false;
 };
 
 const std::vector<Difference> kDifferences = {
-    {"control bytes: memcached cuts the line at a NUL and takes others into the key", control_bytes,
-     std::string("get a\0b\r\n", 9), {"END\r\n"}},
+    {"control bytes: memcached cuts the line at a NUL and takes others into the key",
+     control_bytes,
+     std::string("get a\0b\r\n", 9),
+     {"END\r\n"}},
     {"control bytes: a tab is a byte of the key", control_bytes, "delete a\tb\r\n", {"NOT_FOUND\r\n"}},
     {"numbers: a sign is taken where only digits are meant", odd_number, "incr k +1\r\n", {"NOT_FOUND\r\n"}},
-    {"numbers: a length is cut to 32 bits, and a value of 5 bytes is read", odd_number,
-     "set n 0 0 4294967301\r\nhello\r\n", {"STORED\r\n"}},
+    {"numbers: a length is cut to 32 bits, and a value of 5 bytes is read",
+     odd_number,
+     "set n 0 0 4294967301\r\nhello\r\n",
+     {"STORED\r\n"}},
     {"numbers: flags are cut to 32 bits", odd_number, "set n 4294967296 0 1\r\n1\r\n", {"STORED\r\n"}},
-    {"numbers: expiry times are cut to 32 bits; later versions refuse them", odd_number,
-     "set n 0 2147483648 1\r\n1\r\n", {"STORED\r\n"}},
+    {"numbers: expiry times are cut to 32 bits; later versions refuse them",
+     odd_number,
+     "set n 0 2147483648 1\r\n1\r\n",
+     {"STORED\r\n"}},
     {"gat without a key answers END; later versions answer ERROR",
-     [](const Words& words) { return words.size() == 2 && one_of(words[0], {"gat", "gats"}); }, "gat 0\r\n", {"END\r\n"}},
+     [](const Words& words) { return words.size() == 2 && one_of(words[0], {"gat", "gats"}); },
+     "gat 0\r\n",
+     {"END\r\n"}},
     {"commands of one server, and of protocols that the proxy does not speak", not_served, "bget k\r\n", {"END\r\n"}},
     {"commands of one server: lists without END", not_served, "stats sizes_disable\r\n", {}},
     {"HTTP: cut off on some lines only",
-     [](const Words& words) { return words.size() > 1 && words.back().starts_with("HTTP/"); }, "getx / HTTP/1.1\r\n",
+     [](const Words& words) { return words.size() > 1 && words.back().starts_with("HTTP/"); },
+     "getx / HTTP/1.1\r\n",
      {"ERROR\r\n"}},
-    {"HTTP: cut off", [](const Words& words) { return !words.empty() && words.back().starts_with("HTTP/"); },
-     "GET / HTTP/1.1\r\n", {}, true},
+    {"HTTP: cut off",
+     [](const Words& words) { return !words.empty() && words.back().starts_with("HTTP/"); },
+     "GET / HTTP/1.1\r\n",
+     {},
+     true},
 };
 
 bool differs(std::string_view line) {
@@ -229,8 +242,9 @@ class Generator {
   std::string blank() { return one_in(15) ? "  " : " "; }
 
   std::string verb() {
-    static const std::vector<std::string> odd = {"GET", "Set", "getx", "g",    "gett", "quitx", "versionx", "flush_al",
-                                                 "verbosit", "cas2", "",  "mset", "ad",   "incr1", "de",       "stat"};
+    static const std::vector<std::string> odd = {"GET",      "Set",      "getx",     "g",    "gett", "quitx",
+                                                 "versionx", "flush_al", "verbosit", "cas2", "",     "mset",
+                                                 "ad",       "incr1",    "de",       "stat"};
     // quit closes the connection: seldom.
     if (one_in(12)) return pick(odd);
     const auto verbs = static_cast<unsigned>(one_in(20) ? Verb::quit : Verb::stats) + 1;
@@ -244,8 +258,27 @@ class Generator {
 
   std::string number() {
     if (one_in(4)) {
-      return pick({"-1", "-2", "007", "x", "1x", "1.5", "0x10", "1e3", "-", "+", "--1", "noreply", "2147483647", "-2147483648",
-                   "4294967295", "18446744073709551615", "18446744073709551616", "+1", "-0", "2147483648", "\xd9\xa1"});
+      return pick({"-1",
+                   "-2",
+                   "007",
+                   "x",
+                   "1x",
+                   "1.5",
+                   "0x10",
+                   "1e3",
+                   "-",
+                   "+",
+                   "--1",
+                   "noreply",
+                   "2147483647",
+                   "-2147483648",
+                   "4294967295",
+                   "18446744073709551615",
+                   "18446744073709551616",
+                   "+1",
+                   "-0",
+                   "2147483648",
+                   "\xd9\xa1"});
     }
     return pick({"0", "1", "2", "3", "10", "60"});
   }
@@ -255,7 +288,8 @@ class Generator {
     const std::string_view name = words.empty() ? std::string_view{} : words[0];
     std::vector<std::string> made;
     if (one_of(name, {"gat", "gats", "verbosity"}) || (name == "flush_all" && one_in(2))) made.push_back(number());
-    if (name == "stats" && one_in(2)) made.push_back(pick({"settings", "items", "slabs", "sizes", "conns", "foo", "reset"}));
+    if (name == "stats" && one_in(2))
+      made.push_back(pick({"settings", "items", "slabs", "sizes", "conns", "foo", "reset"}));
     if (name.starts_with("g")) {
       for (size_t keys = one_in(10) ? 60 : 1 + random_() % 4; keys > 0; --keys) made.push_back(key());
     } else if (!one_of(name, {"version", "verbosity", "flush_all", "stats", "quit"})) {
@@ -296,9 +330,8 @@ TEST_F(MemcacheTruth, GeneratedLines) {
   EXPECT_GT(accepted_, kLines / 3);
   EXPECT_GT(refused_, kLines / 10);
   EXPECT_LT(different_ + fatal_ + huge_, kLines / 5);
-  std::cout << accepted_ << " accepted, " << refused_ << " refused, " << different_ << " different on purpose, " << fatal_
-            << " fatal, "
-            << huge_ << " too big to send\n";
+  std::cout << accepted_ << " accepted, " << refused_ << " refused, " << different_ << " different on purpose, "
+            << fatal_ << " fatal, " << huge_ << " too big to send\n";
 }
 
 }  // namespace
