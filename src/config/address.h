@@ -13,8 +13,7 @@ struct Address {
   enum class Kind { tcp, unix_socket };
 
   Kind kind = Kind::tcp;
-  std::string
-      host;  // tcp: IPv4, IPv6 without brackets, or a name; a listener's wildcard is "0.0.0.0" or "::"
+  std::string host;   // tcp: IPv4, IPv6 without brackets, or a name; a listener's wildcard is "0.0.0.0" or "::"
   uint16_t port = 0;  // tcp; 0 lets the kernel choose (listeners only)
   std::string path;   // unix_socket
 

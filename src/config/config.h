@@ -63,14 +63,13 @@ struct ServerConfig {
 
 // Bounds on what a client or a backend may make the proxy hold. All are per cluster.
 struct Limits {
-  uint64_t max_key_size = 65536;           // bytes; memcache has 250 whatever this says
-  uint64_t max_value_size = 512ULL << 20;  // bytes of one bulk string or item
-  uint64_t max_request_size = 1ULL << 30;  // bytes of one request with all its arguments
-  uint32_t max_arguments = 1U << 20;       // arguments of one request
-  uint32_t max_pipeline = 1024;            // requests of one client in flight; more are left in its socket
-  uint64_t max_client_buffer =
-      4ULL << 20;                   // bytes of replies waiting for one client before its requests wait
-  uint32_t max_node_queue = 16384;  // requests waiting on one backend connection; more fail at once
+  uint64_t max_key_size = 65536;            // bytes; memcache has 250 whatever this says
+  uint64_t max_value_size = 512ULL << 20;   // bytes of one bulk string or item
+  uint64_t max_request_size = 1ULL << 30;   // bytes of one request with all its arguments
+  uint32_t max_arguments = 1U << 20;        // arguments of one request
+  uint32_t max_pipeline = 1024;             // requests of one client in flight; more are left in its socket
+  uint64_t max_client_buffer = 4ULL << 20;  // bytes of replies waiting for one client before its requests wait
+  uint32_t max_node_queue = 16384;          // requests waiting on one backend connection; more fail at once
 };
 
 struct ClusterConfig {

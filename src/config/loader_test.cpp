@@ -376,6 +376,11 @@ TEST(Files, HostileTextIsAnErrorAndNothingWorse) {
   }
 }
 
+TEST(Files, AProblemIsOneLineWhateverTheFileHolds) {
+  const auto outcome = load_cluster_text("\"a\\nb: error: c\" = 1\n", "f");
+  EXPECT_THAT(formatted(outcome.problems), ElementsAre(HasSubstr("f:1:1: error: a\\x0ab: error: c: unknown key")));
+}
+
 TEST(Files, ShippedFilesHaveNoProblem) {
   const std::filesystem::path etc = std::filesystem::path(OVERLORD_SOURCE_DIR) / "etc";
   const auto clusters = load_cluster_file(etc / "proxy-cluster.toml");

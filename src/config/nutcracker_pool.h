@@ -45,8 +45,7 @@ struct NutcrackerPool {
   std::vector<std::pair<std::string, Position>> places;  // where each setting stands
 
   // Takes one of nutcracker_settings(). Answers what is wrong with the value and the fix; empty: nothing.
-  std::pair<std::string, std::string> set(const std::string& key, const std::string& value,
-                                          Position value_at);
+  std::pair<std::string, std::string> set(const std::string& key, const std::string& value, Position value_at);
 
   // The cluster with comments; what cannot be said is reported (as a warning, also written as a comment).
   std::string to_toml(Reporter& reporter) const;

@@ -15,7 +15,24 @@ std::string format(const Problem& problem) {
   if (!problem.key.empty()) text += problem.key + ": ";
   text += problem.message;
   if (!problem.fix.empty()) text += "; " + problem.fix;
-  return text;
+  return printable(text);
+}
+
+std::string printable(std::string_view text) {
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string out;
+  out.reserve(text.size());
+  for (char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f) {
+      out += c;
+    } else {
+      out += "\\x";
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
+    }
+  }
+  return out;
 }
 
 bool has_error(const std::vector<Problem>& problems) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace overlord::config {
@@ -20,7 +21,11 @@ struct Problem {
 };
 
 // "proxy.toml:12:1: error: clusters[2].hash_method: unknown method "sha1"; use one of fnv1a_64, ..."
+// One line, whatever the file holds.
 std::string format(const Problem& problem);
+
+// The text with its control bytes as \xNN.
+std::string printable(std::string_view text);
 
 bool has_error(const std::vector<Problem>& problems);
 

@@ -2,6 +2,7 @@
 // Reporter: collects the problems of one file.
 
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -21,8 +22,7 @@ class Reporter {
     add(Problem::Severity::warning, at, std::move(key), std::move(message), std::move(fix));
   }
   void add(Problem::Severity severity, Position at, std::string key, std::string message, std::string fix) {
-    problems.push_back(
-        {severity, file_, at.line, at.column, std::move(key), std::move(message), std::move(fix)});
+    problems.push_back({severity, file_, at.line, at.column, std::move(key), std::move(message), std::move(fix)});
   }
 
   const std::string& file() const { return file_; }
@@ -33,7 +33,7 @@ class Reporter {
   std::string file_;
 };
 
-// "text" with quotes, for messages; control bytes are shown as \xNN and long texts are cut.
+// "text" with quotes, for messages; printable(), and long texts are cut.
 std::string quoted(std::string_view text);
 
 }  // namespace overlord::config

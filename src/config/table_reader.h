@@ -19,12 +19,7 @@ class TableReader {
   // about a later version has been given already; one per file is enough.
   TableReader(const TomlTable& table, Section section, std::span<const Key<Config>> keys, std::string path,
               std::set<std::string_view>& told, Reporter& reporter)
-      : table_(table),
-        section_(section),
-        keys_(keys),
-        path_(std::move(path)),
-        told_(told),
-        reporter_(reporter) {}
+      : table_(table), section_(section), keys_(keys), path_(std::move(path)), told_(told), reporter_(reporter) {}
 
   // skip: the name of a sub-table that the caller reads.
   void read(Config& config, std::string_view skip = {});
