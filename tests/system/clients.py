@@ -133,7 +133,7 @@ class Conn:
             return
         finally:
             self.sock.settimeout(old)
-        raise AssertionError(f"closed" if not data else f"unexpected {data[:200]!r}")
+        raise AssertionError("closed" if not data else f"unexpected {data[:200]!r}")
 
 
 # ---------------------------------------------------------------------------------------------------------------

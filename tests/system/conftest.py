@@ -7,8 +7,11 @@ from clients import McConn, RedisConn
 from ring import Keys
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
+    limited = config.pluginmanager.hasplugin("timeout")
     for item in items:
+        if limited and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(120 * min(harness.SCALE, 6)))
         if item.get_closest_marker("campaign") and not harness.os.environ.get("OVERLORD_CAMPAIGN"):
             item.add_marker(pytest.mark.skip(reason="a campaign: set OVERLORD_CAMPAIGN=1"))
 

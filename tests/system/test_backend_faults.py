@@ -7,7 +7,7 @@ import time
 import pytest
 
 import harness
-from clients import Closed, McConn, RedisConn, RedisError, resp
+from clients import McConn, RedisConn, RedisError, resp
 from harness import SCALE, wait_until
 
 READ_TIMEOUT = int(400 * SCALE)

@@ -10,6 +10,7 @@ import pytest
 import harness
 from clients import McConn, RedisConn, resp
 from harness import SANITIZER, SCALE, wait_until
+from ring import Keys
 
 MIB = 1 << 20
 BOUND = 64 * MIB
@@ -176,7 +177,6 @@ def test_many_big_values_at_once(own, keys):
 
 def test_big_values_inside_split_commands(own):
     """MSET and MGET with values of several MiB over both nodes."""
-    from ring import Keys
     names = Keys(2).spread(3)
     values = {k: k * (MIB // 16 * (n + 1)) for n, k in enumerate(names)}
     with RedisConn(own.address, timeout=60) as client:

@@ -1,5 +1,6 @@
 """The command line: flags, checks, start and stop."""
 
+import os
 import re
 import signal
 import socket
@@ -257,6 +258,5 @@ def test_converted_nutcracker_file_starts(io, pool, resources, tmp_path, kind, k
 def test_io_driver_is_the_one_asked_for(io, pool):
     with harness.Proxy(harness.redis(pool.backends("redis")), io=io) as proxy:
         wait_until(lambda: re.search(rf"\b{io}\b", proxy.output()), 5, "the log to name the driver")
-        import os
         links = [os.readlink(f"/proc/{proxy.pid}/fd/{n}") for n in os.listdir(f"/proc/{proxy.pid}/fd")]
         assert any("io_uring" in link for link in links) == (io == "io_uring"), links

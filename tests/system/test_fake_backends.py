@@ -8,7 +8,6 @@ import harness
 from clients import McConn, RedisConn, RedisError, resp
 from fakes import Fake, answers_redis
 from harness import SCALE, wait_until
-from ring import Keys
 
 READ_TIMEOUT = int(300 * SCALE)
 

@@ -1,6 +1,7 @@
 """Bytes and connections that mean harm: the proxy goes on, and its memory comes back."""
 
 import os
+import resource
 import socket
 import struct
 
@@ -241,8 +242,8 @@ def test_slow_reader_with_a_long_pipeline(io, pool, keys):
             try:
                 while sent < len(data):
                     sent += conn.sock.send(data[sent:sent + 65536])
-            except (TimeoutError, socket.timeout):
-                pass
+            except OSError:
+                pass  # it takes no more, or has enough of us
             greedy.append(conn)
         with RedisConn(rd) as other, McConn(mc) as other_mc:
             for n in range(100):
@@ -259,7 +260,6 @@ def test_slow_reader_with_a_long_pipeline(io, pool, keys):
 
 def test_descriptors_run_out_and_come_back(io, pool, keys):
     """With no descriptor left the proxy waits without spinning and serves again when some are free."""
-    import resource
     with harness.Proxy(harness.redis(pool.backends("redis")), io=io) as proxy:
         with RedisConn(proxy.address) as first:
             for key in keys.spread(1):

@@ -1,5 +1,6 @@
 """Where the proxy listens and what it connects to; several clusters and workers in one process."""
 
+import os
 import socket
 
 import pytest
@@ -86,7 +87,6 @@ def test_several_clusters(io, pool, workers):
 
 
 def thread_ticks(proxy):
-    import os
     ticks = []
     for task in os.listdir(f"/proc/{proxy.pid}/task"):
         fields = open(f"/proc/{proxy.pid}/task/{task}/stat").read().rsplit(")", 1)[1].split()

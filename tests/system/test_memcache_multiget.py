@@ -7,6 +7,7 @@ import pytest
 import harness
 from clients import McConn
 from fakes import Fake
+from ring import Keys
 
 
 @pytest.fixture
@@ -103,7 +104,6 @@ def test_large_values_in_order(mc, keys):
 
 
 def test_three_nodes_two_workers(io, pool, keys):
-    from ring import Keys
     names = Keys(3)
     with harness.Proxy(harness.memcache(pool.backends("memcached")[:3]), io=io, workers=2) as proxy:
         clients = [McConn(proxy.address) for _ in range(20)]

@@ -178,6 +178,7 @@ def test_slow_node_holds_only_what_waits_for_it(io, resources, pool, keys):
         stuck, free = RedisConn(proxy.address), RedisConn(proxy.address)
         slow, quick = keys.on(3), [keys.on(n) for n in (0, 1, 2)]
         stuck.ok("SET", slow, "v")
+        stuck.ok("SET", quick[0], quick[0])
         servers[3].signal(signal.SIGSTOP)
         try:
             stuck.send(resp("GET", slow) + resp("GET", quick[0]))

@@ -6,7 +6,7 @@ import time
 import pytest
 
 import harness
-from clients import Closed, RedisConn, RedisError, Simple, resp
+from clients import Closed, RedisConn, RedisError, resp
 
 
 def test_ping_echo(rd, rd_direct):

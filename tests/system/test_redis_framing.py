@@ -2,7 +2,7 @@
 
 import pytest
 
-from clients import Closed, RedisConn, resp
+from clients import Closed, resp
 
 INLINE = [
     b"PING\r\n", b"PING\n", b"  PING  \r\n", b"ping hello\r\n", b"SET {k} v\r\nGET {k}\r\n",

@@ -1,6 +1,6 @@
 """Time limits and the limit on connections."""
 
-import socket
+import threading
 import time
 
 import pytest
@@ -102,7 +102,6 @@ def test_backend_write_timeout(io, pool, resources, keys):
                                      dial_timeout=IDLE), io=io) as proxy:
         client, other = RedisConn(proxy.address), RedisConn(proxy.address)
         client.sock.settimeout(30 * SCALE)
-        import threading
         sender = threading.Thread(target=client.send, args=(resp("SET", keys.on(3), b"x" * 30000000),))
         sender.start()
         fine = keys.on(0)
