@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 
 #include "protocol/memcache/scan.h"
@@ -71,25 +72,29 @@ struct Tokens {
   bool control = false;  // some byte of the line is a control character
 };
 
-Tokens tokenize(std::string_view text) {
-  Tokens tokens;
+// Into place: a copy would wait for the stores just made.
+void tokenize(std::string_view text, Tokens& tokens) {
   size_t begin = 0;
-  size_t i = 0;
-  while (true) {
-    i += plain_run(text.data() + i, text.size() - i);
-    if (i < text.size() && text[i] != ' ') {
-      tokens.control = true;
-      ++i;
-      continue;
-    }
-    if (i > begin) {
-      tokens.last = text.substr(begin, i - begin);
+  const auto cut = [&](size_t at) {
+    if (at > begin) {
+      tokens.last = text.substr(begin, at - begin);
       if (tokens.count < kMaxTokens) tokens.at[tokens.count] = tokens.last;
       ++tokens.count;
     }
-    if (i >= text.size()) return tokens;
-    begin = ++i;
+    begin = at + 1;
+  };
+  for (size_t i = 0; i < text.size(); i += 8) {
+    for (uint64_t flags = special_bytes(load_upto8(text, i)); flags != 0; flags &= flags - 1) {
+      const size_t at = i + static_cast<size_t>(std::countr_zero(flags)) / 8;
+      if (at >= text.size()) break;
+      if (text[at] == ' ') {
+        cut(at);
+      } else {
+        tokens.control = true;
+      }
+    }
   }
+  cut(text.size());
 }
 
 // One request line being judged. Every way out is accept(), value or refuse().
@@ -139,11 +144,11 @@ ParseStatus LineParser::parse(size_t available, const Limits& limits) {
   const size_t word = plain_run(text_.data(), text_.size());
   const bool ends = word == text_.size() || text_[word] == ' ';
   if (!ends || !find_verb(text_, word, out_.verb)) {
-    tokens_ = tokenize(text_);
+    tokenize(text_, tokens_);
     return unknown();
   }
   if (is_retrieval(out_.verb)) return retrieval(text_.substr(word));
-  tokens_ = tokenize(text_);
+  tokenize(text_, tokens_);
   if (is_storage(out_.verb)) return storage(available, limits);
   return out_.verb <= Verb::delete_ ? keyed() : keyless();
 }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "protocol/memcache/request_cases.h"
@@ -176,6 +177,26 @@ TEST(MemcacheRequest, FieldsOfTheOthers) {
   EXPECT_EQ(parse("flush_all 7 noreply\r\n").request.arguments, "7");
   EXPECT_EQ(parse("verbosity 2\r\n").request.arguments, "2");
   EXPECT_EQ(parse("flush_all\r\n").request.arguments, "");
+}
+
+TEST(MemcacheRequest, EveryByteAtEveryPlaceOfAKey) {
+  for (const auto& [before, after] : std::vector<std::pair<std::string, std::string>>{
+           {"get ", "\r\n"}, {"gets a ", " b\r\n"}, {"delete ", "\r\n"}, {"set ", " 0 0 0\r\n\r\n"}}) {
+    for (size_t at = 0; at < 20; ++at) {
+      for (int byte = 0; byte < 256; ++byte) {
+        // A blank makes two words of the key, and a line feed two lines.
+        if (byte == ' ' || byte == '\n') continue;
+        std::string key(20, 'k');
+        key[at] = static_cast<char>(byte);
+        const bool plain = byte > ' ' && byte != 0x7f;
+        const auto [status, request] = parse(before + key + after);
+        ASSERT_EQ(status, plain ? complete : refused) << before << at << " " << byte;
+        if (!plain) {
+          ASSERT_EQ(request.error, kBadFormat);
+        }
+      }
+    }
+  }
 }
 
 TEST(MemcacheRequest, VerbNamesAreTheWordsThatParse) {

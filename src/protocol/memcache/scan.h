@@ -22,17 +22,32 @@ constexpr bool is_plain(char c) {
   return byte > 0x20 && byte != 0x7f;
 }
 
+// The high bit of every byte that is not plain, exactly.
+constexpr uint64_t special_bytes(uint64_t word) {
+  constexpr uint64_t kOnes = 0x0101010101010101u;
+  constexpr uint64_t kHigh = kOnes * 0x80;
+  const uint64_t low = word & ~kHigh;
+  const uint64_t above_blank = low + kOnes * (0x7f - 0x20);
+  const uint64_t del = low + kOnes;
+  return (~above_blank | del) & ~word & kHigh;
+}
+
+// Up to eight bytes from `at` on; zeros, which are special, behind the end.
+inline uint64_t load_upto8(std::string_view text, size_t at) {
+  const size_t left = text.size() - at;
+  if (left >= 8) return load8(text.data() + at);
+  if (at + left >= 8) return load8(text.data() + text.size() - 8) >> (8 * (8 - left));
+  uint64_t word = 0;
+  for (size_t i = 0; i < left; ++i) word |= uint64_t{static_cast<unsigned char>(text[at + i])} << (8 * i);
+  return word;
+}
+
 // Length of the run of plain bytes (neither blank, control nor DEL; above 0x7f is plain) at the front.
 inline size_t plain_run(const char* p, size_t n) {
-  constexpr uint64_t kOnes = 0x0101010101010101u;
-  constexpr uint64_t kHigh = 0x8080808080808080u;
   size_t i = 0;
   for (; i + 8 <= n; i += 8) {
-    const uint64_t word = load8(p + i);
-    const uint64_t del = word ^ (kOnes * 0x7f);
-    // A borrow can only flag bytes above the first true hit, so the lowest flag is exact.
-    const uint64_t hit = (((word - kOnes * 0x21) & ~word) | ((del - kOnes) & ~del)) & kHigh;
-    if (hit != 0) return i + static_cast<size_t>(std::countr_zero(hit)) / 8;
+    const uint64_t flags = special_bytes(load8(p + i));
+    if (flags != 0) return i + static_cast<size_t>(std::countr_zero(flags)) / 8;
   }
   while (i < n && is_plain(p[i])) ++i;
   return i;
