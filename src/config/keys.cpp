@@ -35,7 +35,8 @@ std::string_view nearest(std::string_view unknown, std::span<const std::string_v
   uint32_t best_distance = 0;
   for (std::string_view name : names) {
     const uint32_t distance = edit_distance(unknown, name);
-    const size_t allowed = std::max<size_t>(1, std::min(unknown.size(), name.size()) / 3);
+    const size_t shorter = std::min(unknown.size(), name.size());
+    const size_t allowed = shorter < 3 ? 0 : shorter / 3;
     if (distance <= allowed && (best.empty() || distance < best_distance)) {
       best = name;
       best_distance = distance;

@@ -73,7 +73,7 @@ const Key<P> kKeys[] = {
       .doc = "Threads that serve clients; 0: one per core the process may use. The flag -workers overrides it."},
      [](P& p, int64_t count) { p.workers = static_cast<uint32_t>(count); }},
     {{.section = Section::proxy, .name = "io", .type = "string", .default_value = "\"auto\"",
-      .doc = "How sockets are driven: auto (io_uring where the kernel permits and it is worth it, else epoll), "
+      .doc = "How sockets are driven: auto (io_uring where the kernel has and allows it, else epoll), "
              "epoll or io_uring. The flag -io overrides it."},
      set_io},
 
