@@ -101,3 +101,5 @@ BENCHMARK(BM_scan_array_10);
 
 }  // namespace
 }  // namespace overlord::redis
+
+BENCHMARK_MAIN();

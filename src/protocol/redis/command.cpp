@@ -102,8 +102,7 @@ std::string resolve_error(const Resolved& resolved, const RequestParser& request
       while (count < args.size() && cursor.next()) args[count++] = cursor.value();
       return unknown_command_error(request.arg(0), std::span(args).first(count));
     }
-    case Resolved::Status::unknown_subcommand:
-      return unknown_subcommand_error(resolved.command->name, request.arg(1));
+    case Resolved::Status::unknown_subcommand: return unknown_subcommand_error(resolved.command->name, request.arg(1));
     case Resolved::Status::wrong_arity: return wrong_arity_error(resolved.command->name);
     case Resolved::Status::ok: break;
   }

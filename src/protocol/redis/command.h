@@ -98,7 +98,7 @@ struct KeySpec {
   enum class Find : uint8_t { unknown, range, keynum };
   uint16_t flags = 0;  // KeyFlag
   Begin begin = Begin::unknown;
-  int16_t begin_index = 0;       // index: position; keyword: where to start looking (negative: from the end)
+  int16_t begin_index = 0;        // index: position; keyword: where to start looking (negative: from the end)
   std::string_view keyword = {};  // keyword: upper case
   Find find = Find::unknown;
   int16_t last = 0;          // range: last key relative to the first (negative: from the end)

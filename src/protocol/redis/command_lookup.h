@@ -43,11 +43,13 @@ constexpr uint64_t lower_word(uint64_t word) {
 
 template <size_t N>
 constexpr uint64_t load_bytes(const char* p) {
-  if consteval {
-    std::array<char, 8> bytes{};
-    for (size_t i = 0; i < N; ++i) bytes[i] = p[i];
-    return std::bit_cast<uint64_t>(bytes);
-  } else {
+  if
+    consteval {
+      std::array<char, 8> bytes{};
+      for (size_t i = 0; i < N; ++i) bytes[i] = p[i];
+      return std::bit_cast<uint64_t>(bytes);
+    }
+  else {
     uint64_t word = 0;
     std::memcpy(&word, p, N);
     return word;
@@ -84,7 +86,8 @@ class CommandLookup {
       const size_t i = slots_[slot] - 1u;
       if (words_[i] != words) continue;
       const Command& command = commands_[i];
-      if (command.name.size() == name.size() && (name.size() <= 16 || equals_lower(name, command.name))) return &command;
+      if (command.name.size() == name.size() && (name.size() <= 16 || equals_lower(name, command.name)))
+        return &command;
     }
     return nullptr;
   }

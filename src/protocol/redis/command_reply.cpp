@@ -1,5 +1,6 @@
 #include "protocol/redis/command_reply.h"
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <utility>
@@ -17,14 +18,15 @@ using Args = std::vector<std::string_view>;
 
 // In the order of the bits of the enums in command.h.
 constexpr std::array<std::string_view, 19> kFlagNames = {
-    "write",        "readonly",     "denyoom",  "admin", "pubsub",  "noscript",          "blocking",
-    "loading",      "stale",        "skip_monitor", "skip_slowlog", "asking",  "fast",   "no_auth",
-    "no_mandatory_keys", "no_async_loading", "no_multi", "movablekeys", "allow_busy"};
+    "write",    "readonly",     "denyoom",      "admin",  "pubsub", "noscript", "blocking",          "loading",
+    "stale",    "skip_monitor", "skip_slowlog", "asking", "fast",   "no_auth",  "no_mandatory_keys", "no_async_loading",
+    "no_multi", "movablekeys",  "allow_busy"};
 constexpr std::array<std::string_view, 21> kAclNames = {
-    "@keyspace", "@read",   "@write", "@set",   "@sortedset", "@list", "@hash", "@string",   "@bitmap",     "@hyperloglog", "@geo",
-    "@stream",   "@pubsub", "@admin", "@fast", "@slow",      "@blocking", "@dangerous", "@connection", "@transaction", "@scripting"};
-constexpr std::array<std::string_view, 11> kKeyFlagNames = {"RO",     "RW",     "OW",      "RM",         "access",        "update",
-                                                            "insert", "delete", "not_key", "incomplete", "variable_flags"};
+    "@keyspace", "@read",   "@write",       "@set",       "@sortedset",  "@list",        "@hash",
+    "@string",   "@bitmap", "@hyperloglog", "@geo",       "@stream",     "@pubsub",      "@admin",
+    "@fast",     "@slow",   "@blocking",    "@dangerous", "@connection", "@transaction", "@scripting"};
+constexpr std::array<std::string_view, 11> kKeyFlagNames = {
+    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"};
 
 template <size_t N>
 void append_names(std::string& out, uint32_t bits, const std::array<std::string_view, N>& names) {
@@ -134,7 +136,7 @@ void append_infos(std::string& out, const Args& names) {
     if (const Command* const command = find_full_name(name)) {
       append_info(out, *command);
     } else {
-      out += "*-1\r\n";
+      out += "$-1\r\n";
     }
   }
 }
@@ -201,6 +203,32 @@ bool may_have_keys(const Command& command) {
   return false;
 }
 
+// BITFIELD writes when it has any other operation than GET.
+bool bitfield_reads_only(const Args& args) {
+  for (size_t i = 2; i < args.size();) {
+    const size_t behind = args.size() - i - 1;
+    if (equals_upper(args[i], "GET") && behind >= 2) {
+      i += 3;
+    } else if (equals_upper(args[i], "OVERFLOW") && behind >= 1) {
+      i += 2;
+    } else {
+      return false;
+    }
+  }
+  return true;
+}
+
+// How this call uses its key, where the spec says only that it depends.
+uint32_t flags_of_call(const Command& command, uint32_t flags, const Args& args) {
+  if ((flags & kKeyVariableFlags) == 0) return flags;
+  if (command.name == "bitfield") {
+    return bitfield_reads_only(args) ? kKeyRo | kKeyAccess : kKeyRw | kKeyAccess | kKeyUpdate;
+  }
+  const bool gets = std::any_of(args.begin() + std::min<size_t>(3, args.size()), args.end(),
+                                [](std::string_view arg) { return equals_upper(arg, "GET"); });
+  return gets ? kKeyRw | kKeyAccess | kKeyUpdate : kKeyOw | kKeyUpdate;
+}
+
 // args: a whole command. GETKEYS, and GETKEYSANDFLAGS with flags.
 void append_keys(std::string& out, const Args& args, bool with_flags) {
   const Command* command = find_command(args[0]);
@@ -216,14 +244,15 @@ void append_keys(std::string& out, const Args& args, bool with_flags) {
   ListArgs list{args};
   auto visit = [&](std::string_view key, uint16_t flags) { keys.emplace_back(key, flags); };
   const int count = KeyWalk(list, visit).run(*command);
-  if (count < 0 || (count == 0 && (command->flags & kNoMandatoryKeys) == 0)) {
+  if (count <= 0) {
+    if ((command->flags & kNoMandatoryKeys) != 0) return append_array_header(out, 0);
     return append_error(out, "ERR Invalid arguments specified for command");
   }
   append_array_header(out, keys.size());
   for (const auto& [key, flags] : keys) {
     if (with_flags) append_array_header(out, 2);
     append_bulk(out, key);
-    if (with_flags) append_names(out, flags, kKeyFlagNames);
+    if (with_flags) append_names(out, flags_of_call(*command, flags, args), kKeyFlagNames);
   }
 }
 

@@ -66,8 +66,9 @@ TEST(FindCommand, EveryNameInEveryCase) {
 }
 
 TEST(FindCommand, NothingElse) {
-  for (const std::string_view name : {"", "g", "ge", "gett", "client|list", "GET ", " GET", "zzzzzzzz", "SET\r\n", "@et",
-                                      "georadiusbymember_r", "georadiusbymember_roo", "georadiusbymember\x7fro"}) {
+  for (const std::string_view name :
+       {"", "g", "ge", "gett", "client|list", "GET ", " GET", "zzzzzzzz", "SET\r\n", "@et", "georadiusbymember_r",
+        "georadiusbymember_roo", "georadiusbymember\x7fro"}) {
     EXPECT_EQ(find_command(name), nullptr) << name;
   }
   EXPECT_EQ(find_command(std::string_view("get\0", 4)), nullptr);
@@ -125,7 +126,8 @@ TEST(ResolveCommand, AnswersAsTheServerDoes) {
   EXPECT_EQ(resolve({"get", "k"}).first, Status::ok);
   EXPECT_EQ(resolve({"CLIENT", "setName", "n"}).first, Status::ok);
   EXPECT_EQ(resolve({"COMMAND"}).first, Status::ok);
-  EXPECT_EQ(resolve({"GET"}), (std::pair(Status::wrong_arity, std::string("ERR wrong number of arguments for 'get' command"))));
+  EXPECT_EQ(resolve({"GET"}),
+            (std::pair(Status::wrong_arity, std::string("ERR wrong number of arguments for 'get' command"))));
   EXPECT_EQ(resolve({"CLIENT"}).second, "ERR wrong number of arguments for 'client' command");
   EXPECT_EQ(resolve({"client", "setname"}).second, "ERR wrong number of arguments for 'client|setname' command");
   EXPECT_EQ(resolve({"client", "Foo", "x"}).second, "ERR unknown subcommand 'Foo'. Try CLIENT HELP.");
@@ -157,7 +159,8 @@ TEST(VisitKeys, EveryKindOfSpec) {
   EXPECT_EQ(keys_of({"GEORADIUS", "k", "1", "1", "1", "m", "STORE", "d", "storedist", "e"}), (Words{"k", "d", "e"}));
   EXPECT_EQ(keys_of({"GEORADIUS", "k", "1", "1", "1", "m", "STORE", "d", "STORE", "e"}), (Words{"k", "d", "e"}));
   EXPECT_EQ(keys_of({"SORT", "k"}), Words{"k"});
-  EXPECT_EQ(keys_of({"SORT", "k", "STORE", "a", "LIMIT", "store", "x", "BY", "store", "store", "d"}), (Words{"k", "d"}));
+  EXPECT_EQ(keys_of({"SORT", "k", "STORE", "a", "LIMIT", "store", "x", "BY", "store", "store", "d"}),
+            (Words{"k", "d"}));
   EXPECT_EQ(keys_of({"SORT", "k", "STORE"}), Words{"k"});
   EXPECT_EQ(keys_of({"SORT_RO", "k", "STORE", "x"}), Words{"k"});
   EXPECT_EQ(keys_of({"MIGRATE", "h", "1", "", "0", "1", "keys", "KEYS", "a"}), (Words{"", "a"}));
@@ -169,7 +172,8 @@ TEST(VisitKeys, KeysBehindTheKeptArguments) {
   Words words{"MGET"};
   for (int i = 0; i < 1000; ++i) words.push_back("k" + std::to_string(i));
   EXPECT_EQ(keys_of(words), Words(words.begin() + 1, words.end()));
-  words = {"XREADGROUP", "GROUP", "g", "c", "COUNT", "1", "NOACK", "NOACK", "NOACK", "NOACK", "STREAMS", "a", "b", "c", "1", "2", "3"};
+  words = {"XREADGROUP", "GROUP",   "g", "c", "COUNT", "1", "NOACK", "NOACK", "NOACK",
+           "NOACK",      "STREAMS", "a", "b", "c",     "1", "2",     "3"};
   EXPECT_EQ(keys_of(words), (Words{"a", "b", "c"}));
 }
 
@@ -200,11 +204,14 @@ TEST(RefusedCall, WhatASharedConnectionCannotDo) {
 
 TEST(CommandReply, TellsOfTheTable) {
   EXPECT_EQ(reply_to({"COMMAND", "COUNT"}), ":240\r\n");
-  EXPECT_EQ(reply_to({"COMMAND", "INFO", "nosuch", "client|nosuch", "nosuch|x"}), "*3\r\n*-1\r\n*-1\r\n*-1\r\n");
+  EXPECT_EQ(reply_to({"COMMAND", "INFO", "nosuch", "client|nosuch", "nosuch|x"}), "*3\r\n$-1\r\n$-1\r\n$-1\r\n");
   EXPECT_EQ(reply_to({"COMMAND", "INFO", "GET"}),
-            "*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*3\r\n+@read\r\n+@string\r\n+@fast\r\n"
-            "*0\r\n*1\r\n*6\r\n$5\r\nflags\r\n*2\r\n+RO\r\n+access\r\n$12\r\nbegin_search\r\n*4\r\n$4\r\ntype\r\n$5\r\nindex\r\n"
-            "$4\r\nspec\r\n*2\r\n$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n$4\r\nspec\r\n*6\r\n"
+            "*1\r\n*10\r\n$3\r\nget\r\n:2\r\n*2\r\n+readonly\r\n+fast\r\n:1\r\n:1\r\n:1\r\n*3\r\n+@read\r\n+@"
+            "string\r\n+@fast\r\n"
+            "*0\r\n*1\r\n*6\r\n$5\r\nflags\r\n*2\r\n+RO\r\n+access\r\n$12\r\nbegin_search\r\n*4\r\n$4\r\ntype\r\n$"
+            "5\r\nindex\r\n"
+            "$4\r\nspec\r\n*2\r\n$5\r\nindex\r\n:1\r\n$9\r\nfind_keys\r\n*4\r\n$4\r\ntype\r\n$5\r\nrange\r\n$"
+            "4\r\nspec\r\n*6\r\n"
             "$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n*0\r\n");
   EXPECT_EQ(reply_to({"COMMAND", "GETKEYS", "MGET", "a", "b"}), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
   EXPECT_EQ(reply_to({"COMMAND", "LIST", "FILTERBY", "PATTERN", "getr*"}), "*1\r\n$8\r\ngetrange\r\n");

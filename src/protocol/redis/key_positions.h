@@ -102,7 +102,8 @@ class KeyWalk {
     } else if (spec.find == KeySpec::Find::keynum) {
       int64_t keys = 0;
       const int64_t at = first + spec.keynum_index;
-      if (at >= argc_ || !parse_number(args_.at(static_cast<uint32_t>(at)), keys) || keys < 0 || keys > argc_) return false;
+      if (at >= argc_ || !parse_number(args_.at(static_cast<uint32_t>(at)), keys) || keys < 0 || keys > argc_)
+        return false;
       if (keys == 0) return true;
       first += spec.first_key;
       last = first + (keys - 1) * spec.step;

@@ -70,8 +70,7 @@ bool MessageScanner::take_body(const char*& p, const char* end) {
 
 bool MessageScanner::take_header(const char*& p, const char* end) {
   uint32_t small = 0;
-  if (const size_t line = header_length_ == 0 ? short_length(p, end, '$', small) : 0;
-      line != 0 && small <= max_bulk_) {
+  if (const size_t line = header_length_ == 0 ? short_length(p, end, '$', small) : 0; line != 0 && small <= max_bulk_) {
     p += line;
     body_left_ = uint64_t{small} + 2;
     --args_left_;

@@ -62,8 +62,8 @@ bool ReplyScanner::take_line(const char*& p, const char* end) {
     const char* const from = p;
     const size_t room = limits_.max_line - line_length_;
     const char* const stop = static_cast<size_t>(end - p) > room ? p + room : end;
-    const bool good = line_type_ == '+' || line_type_ == '-' || line_type_ == ',' ? take_text(p, stop)
-                                                                                   : take_number(p, stop);
+    const bool good =
+        line_type_ == '+' || line_type_ == '-' || line_type_ == ',' ? take_text(p, stop) : take_number(p, stop);
     if (!good) return false;
     line_length_ += static_cast<uint32_t>(p - from);
     if (p == end) return true;
@@ -140,9 +140,7 @@ bool ReplyScanner::line_done() {
     case ':':
       if (number_ > kMaxInteger) return false;
       [[fallthrough]];
-    case '(':
-      value_done();
-      return has_digits;
+    case '(': value_done(); return has_digits;
     default: break;
   }
   if (!has_digits) return false;
@@ -153,12 +151,8 @@ bool ReplyScanner::line_done() {
   switch (line_type_) {
     case '*':
     case '~':
-    case '>':
-      value_done();
-      return add_elements(number_);
-    case '%':
-      value_done();
-      return number_ <= limits_.max_elements && add_elements(number_ * 2);
+    case '>': value_done(); return add_elements(number_);
+    case '%': value_done(); return number_ <= limits_.max_elements && add_elements(number_ * 2);
     case '|':  // comes before a value and is none
       return number_ <= limits_.max_elements && add_elements(number_ * 2);
     default: return begin_bulk(number_);

@@ -69,7 +69,8 @@ ParseStatus RequestParser::parse(std::string_view bytes) {
       seen_ = i;
       return wait_for_body(p, end, length, clipped);
     }
-    if (!crlf_at(p + length)) [[unlikely]] return fail(kNoLineEnd);
+    if (!crlf_at(p + length)) [[unlikely]]
+      return fail(kNoLineEnd);
     p += length + 2;
   }
   seen_ = argc;

@@ -22,9 +22,9 @@
 namespace overlord::redis {
 
 struct RequestLimits {
-  uint32_t max_args = 1024 * 1024;                 // redis' own
-  uint64_t max_bulk = 512ull * 1024 * 1024;        // redis' proto-max-bulk-len default
-  uint32_t max_inline = 64 * 1024;                 // redis' PROTO_INLINE_MAX_SIZE
+  uint32_t max_args = 1024 * 1024;           // redis' own
+  uint64_t max_bulk = 512ull * 1024 * 1024;  // redis' proto-max-bulk-len default
+  uint32_t max_inline = 64 * 1024;           // redis' PROTO_INLINE_MAX_SIZE
 };
 
 enum class ParseStatus : uint8_t {
@@ -51,7 +51,9 @@ class RequestParser {
   bool is_inline() const { return inline_; }
   // After complete: the request in RESP form, ready to be copied to a backend. For RESP requests the message itself,
   // for inline ones the form that stands for it (then its size is not size()).
-  std::string_view wire() const { return inline_ ? std::string_view(base_, wire_size_) : std::string_view(base_, pos_); }
+  std::string_view wire() const {
+    return inline_ ? std::string_view(base_, wire_size_) : std::string_view(base_, pos_);
+  }
   // i < min(argc, kFirstArgs); after `incomplete` for i < args_seen().
   std::string_view arg(uint32_t i) const { return {base_ + first_[i].begin, first_[i].length}; }
   // Where in wire() the header of argument i begins (the '$'); i < min(argc, kFirstArgs).

@@ -106,9 +106,9 @@ TEST(RequestParser, NumbersThatRedisDoesNotTake) {
   const std::string huge(40, '9');
   for (const std::string& number :
        {std::string("+1"), std::string("01"), std::string(""), std::string(" 1"), std::string("1 "), std::string("1a"),
-        std::string("-"), std::string("-0"), std::string("00"), std::string("0x1"), std::string("1\n"), std::string("--1"),
-        std::string("9223372036854775808"), std::string("18446744073709551617"), std::string("-9223372036854775809"),
-        huge, std::string("1\0", 2), std::string("\xb1")}) {
+        std::string("-"), std::string("-0"), std::string("00"), std::string("0x1"), std::string("1\n"),
+        std::string("--1"), std::string("9223372036854775808"), std::string("18446744073709551617"),
+        std::string("-9223372036854775809"), huge, std::string("1\0", 2), std::string("\xb1")}) {
     const Parsed count = parse_every_way("*" + number + "\r\n$4\r\nPING\r\n");
     EXPECT_EQ(count.status, ParseStatus::error) << number;
     EXPECT_EQ(count.error, "-ERR Protocol error: invalid multibulk length\r\n") << number;
@@ -145,9 +145,8 @@ TEST(RequestParser, OnlyBulksInARequest) {
 
 TEST(RequestParser, EveryLineEndIsCrLf) {
   const std::string_view no_crlf = "-ERR Protocol error: bulk not followed by CRLF\r\n";
-  for (const std::string_view bytes :
-       {"*1\r\n$4\r\nPINGXX", "*1\r\n$4\r\nPING\rX", "*1\r\n$4\r\nPINGX\n", "*1\r\n$4\r\nPINGG\r\n",
-        "*2\r\n$1000\r\nGET\r\n"}) {
+  for (const std::string_view bytes : {"*1\r\n$4\r\nPINGXX", "*1\r\n$4\r\nPING\rX", "*1\r\n$4\r\nPINGX\n",
+                                       "*1\r\n$4\r\nPINGG\r\n", "*2\r\n$1000\r\nGET\r\n"}) {
     std::string padded(bytes);
     if (bytes.find("1000") != std::string_view::npos) padded += std::string(1000, 'x');
     EXPECT_EQ(parse_every_way(padded).error, no_crlf) << bytes;

@@ -29,8 +29,7 @@ TEST(Writer, Values) {
 
 TEST(Writer, ErrorTexts) {
   const std::string_view two[] = {"a", "b c"};
-  EXPECT_EQ(unknown_command_error("FOO", two),
-            "ERR unknown command 'FOO', with args beginning with: 'a' 'b c' ");
+  EXPECT_EQ(unknown_command_error("FOO", two), "ERR unknown command 'FOO', with args beginning with: 'a' 'b c' ");
   EXPECT_EQ(unknown_command_error("FOO", {}), "ERR unknown command 'FOO', with args beginning with: ");
   EXPECT_EQ(unknown_command_error(std::string(300, 'x'), {}),
             "ERR unknown command '" + std::string(128, 'x') + "', with args beginning with: ");
