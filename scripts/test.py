@@ -122,7 +122,7 @@ def sanitized(tally: Tally, preset: str) -> None:
 def stage_lint(tally: Tally) -> None:
     counts = LOGS / "lint"
     counts.unlink(missing_ok=True)
-    status = run(["./dev", "lint"], {"LINT_RESULTS": str(counts)})
+    status = run(["./dev", "lint", "--full"], {"LINT_RESULTS": str(counts)})
     results = counts.read_text().splitlines() if counts.exists() else []
     for line in results:
         verdict, name = line.split(" ", 1)

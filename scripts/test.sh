@@ -19,7 +19,7 @@ done
 [ "${#stages[@]}" -gt 0 ] || stages=(unit system lint asan tsan fuzz)
 for stage in "${stages[@]}"; do
   case $stage in
-    lint) need lint ;;
+    lint) need lint tidy ;;
     fuzz) need fuzz ;;
   esac
 done
