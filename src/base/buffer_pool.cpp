@@ -1,0 +1,79 @@
+#include "base/buffer_pool.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+namespace overlord {
+
+BufferPool::~BufferPool() {
+  for (Class& c : classes_) {
+    while (c.head != nullptr) {
+      Free* next = c.head->next;
+      std::free(c.head);
+      c.head = next;
+    }
+  }
+}
+
+Buffer BufferPool::take(size_t at_least) {
+  const int shift = std::max(kMinShift, static_cast<int>(std::bit_width(at_least == 0 ? 0 : at_least - 1)));
+  Buffer buffer;
+  if (shift <= kMaxShift) {
+    Class& c = classes_[static_cast<size_t>(shift - kMinShift)];
+    buffer.capacity = uint64_t{1} << shift;
+    if (c.head != nullptr) {
+      buffer.data = reinterpret_cast<char*>(c.head);
+      c.head = c.head->next;
+      c.low = std::min(c.low, --c.count);
+      free_bytes_ -= buffer.capacity;
+      return buffer;
+    }
+  } else {
+    buffer.capacity = (at_least + 4095) & ~uint64_t{4095};
+  }
+  buffer.data = static_cast<char*>(std::malloc(buffer.capacity));
+  if (buffer.data == nullptr) throw std::bad_alloc();
+  return buffer;
+}
+
+void BufferPool::give(Buffer& buffer) {
+  if (buffer.data == nullptr) return;
+  if (buffer.capacity > (uint64_t{1} << kMaxShift)) {
+    std::free(buffer.data);
+  } else {
+    Class& c = classes_[static_cast<size_t>(std::bit_width(buffer.capacity) - 1 - kMinShift)];
+    Free* node = reinterpret_cast<Free*>(buffer.data);
+    node->next = c.head;
+    c.head = node;
+    ++c.count;
+    free_bytes_ += buffer.capacity;
+  }
+  buffer = {};
+}
+
+void BufferPool::grow(Buffer& buffer, size_t used, size_t at_least) {
+  if (buffer.capacity >= at_least) return;
+  Buffer larger = take(std::max<size_t>(at_least, buffer.capacity * 2));
+  if (used > 0) std::memcpy(larger.data, buffer.data, used);
+  give(buffer);
+  buffer = larger;
+}
+
+void BufferPool::trim() {
+  for (size_t i = 0; i < classes_.size(); ++i) {
+    Class& c = classes_[i];
+    for (; c.low > 0; --c.low) {
+      Free* next = c.head->next;
+      std::free(c.head);
+      c.head = next;
+      --c.count;
+      free_bytes_ -= uint64_t{1} << (i + kMinShift);
+    }
+    c.low = c.count;
+  }
+}
+
+}  // namespace overlord

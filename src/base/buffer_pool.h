@@ -1,0 +1,49 @@
+#pragma once
+// BufferPool: short-lived contiguous buffers of one worker in power-of-two sizes, 64 bytes to 64 KiB, from free
+// lists; larger ones come from the heap each time. Not thread-safe. A Buffer is owned by whoever took it and must
+// be given back to the same pool.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+
+namespace overlord {
+
+struct Buffer {
+  char* data = nullptr;
+  uint64_t capacity = 0;
+
+  explicit operator bool() const { return data != nullptr; }
+};
+
+class BufferPool {
+ public:
+  BufferPool() = default;
+  ~BufferPool();
+  BufferPool(const BufferPool&) = delete;
+  BufferPool& operator=(const BufferPool&) = delete;
+
+  Buffer take(size_t at_least);
+  void give(Buffer& buffer);  // leaves it empty; no-op when it is
+  // At least `at_least` bytes, the first `used` of them kept.
+  void grow(Buffer& buffer, size_t used, size_t at_least);
+  // Gives free buffers that were not needed since the last call back to the heap. Called about once a second.
+  void trim();
+  size_t free_bytes() const { return free_bytes_; }
+
+ private:
+  struct Free {
+    Free* next;
+  };
+  static constexpr int kMinShift = 6;
+  static constexpr int kMaxShift = 16;
+  struct Class {
+    Free* head = nullptr;
+    size_t count = 0;
+    size_t low = 0;  // fewest free ones since the last trim
+  };
+  std::array<Class, kMaxShift - kMinShift + 1> classes_{};
+  size_t free_bytes_ = 0;
+};
+
+}  // namespace overlord

@@ -1,0 +1,127 @@
+#include "proxy/backend.h"
+
+#include "base/log.h"
+
+namespace overlord::proxy {
+
+using routing::Failure;
+using routing::Request;
+
+namespace {
+
+constexpr size_t kMaxLeases = 64;
+
+uint64_t nanoseconds(config::milliseconds value) { return static_cast<uint64_t>(value.count()) * 1'000'000; }
+
+std::string display_name(const config::ClusterConfig& cluster, const config::ServerConfig& server) {
+  const std::string address = config::to_string(server.address);
+  return cluster.name + "/" + (server.alias.empty() ? address : server.alias + " (" + address + ")");
+}
+
+}  // namespace
+
+Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config::ServerConfig& server, int32_t id,
+                 HealthListener& listener, Resolver& resolver)
+    : turn_(turn),
+      cluster_(cluster),
+      server_(server),
+      id_(id),
+      name_(display_name(cluster, server)),
+      listener_(listener),
+      limits_{nanoseconds(cluster.dial_timeout), nanoseconds(cluster.read_timeout),
+              nanoseconds(cluster.write_timeout), cluster.limits.max_node_queue},
+      addresses_(resolver, turn.loop, server.address) {
+  probe_.set([](void* self) { static_cast<Backend*>(self)->probe(); }, this);
+  for (uint32_t i = 0; i < cluster.node_connections; ++i) shared_.push_back(make_connection());
+}
+
+std::unique_ptr<BackendConnection> Backend::make_connection() {
+  return config::is_redis(cluster_.cache_type) ? make_redis_connection(*this) : make_memcache_connection(*this);
+}
+
+void Backend::start() {
+  for (auto& connection : shared_) connection->open();
+  if (cluster_.ping_auto_eject) turn_.loop.timers().arm(probe_, turn_.now(), nanoseconds(cluster_.ping_interval));
+}
+
+void Backend::send(Request& request) noexcept {
+  counters_.requests.add();
+  if (request.uploading) [[unlikely]] {
+    BackendConnection* connection = lease();
+    if (connection == nullptr) return routing::fail(request, Failure::queue_full);
+    return connection->send(request);
+  }
+  connection_for(request).send(request);
+}
+
+BackendConnection& Backend::connection_for(const Request& request) {
+  const size_t count = shared_.size();
+  if (count == 1) return *shared_[0];
+  // One key always uses one connection, so that a client's requests for it stay in order. Not the hash's own low
+  // bits: under modula those have chosen the backend.
+  const size_t first = static_cast<size_t>((request.key_hash * 0x9E3779B97F4A7C15ull) >> 40) % count;
+  if (!request.in_order && !shared_[first]->usable()) {
+    for (size_t i = 1; i < count; ++i) {
+      if (shared_[(first + i) % count]->usable()) return *shared_[(first + i) % count];
+    }
+  }
+  return *shared_[first];
+}
+
+BackendConnection* Backend::lease() {
+  for (auto& connection : leased_) {
+    if (connection->idle()) return connection.get();
+  }
+  if (leased_.size() == kMaxLeases) return nullptr;
+  leased_.push_back(make_connection());
+  return leased_.back().get();
+}
+
+const net::SocketAddress* Backend::address() {
+  const auto& list = addresses_.list();
+  if (list.empty()) return nullptr;
+  return &list[next_address_ % list.size()];
+}
+
+void Backend::resolve_again() {
+  ++next_address_;
+  addresses_.refresh();
+}
+
+uint64_t Backend::min_retry() const { return ejected_ ? nanoseconds(cluster_.eject_retry_interval) : 0; }
+
+void Backend::refuse(const std::string& answer) {
+  refused_ = true;
+  static LogEvery every(std::chrono::seconds(5));
+  if (auto turn = every.next()) {
+    log_error("backend ", name_, ": refused the handshake: ", answer.substr(0, answer.find('\r')),
+              "; check redis_auth of cluster ", cluster_.name, turn.suffix());
+  }
+}
+
+void Backend::on_success() noexcept {
+  refused_ = false;
+  failures_ = 0;
+  if (!ejected_) return;
+  ejected_ = false;
+  log_info("backend ", name_, ": back in the ring");
+  listener_.on_health_changed();
+}
+
+void Backend::on_failure() noexcept {
+  counters_.failures.add();
+  if (!cluster_.ping_auto_eject || ejected_ || ++failures_ < cluster_.ping_fail_limit) return;
+  ejected_ = true;
+  counters_.ejections.add();
+  log_warn("backend ", name_, ": out of the ring after ", failures_, " failures in a row");
+  listener_.on_health_changed();
+}
+
+void Backend::probe() {
+  if (!ejected_) {
+    for (auto& connection : shared_) connection->probe();
+  }
+  turn_.loop.timers().arm(probe_, turn_.now(), nanoseconds(cluster_.ping_interval));
+}
+
+}  // namespace overlord::proxy

@@ -1,0 +1,101 @@
+#pragma once
+// Backend: one upstream server as one worker sees it: its connections, its address, its health.
+//
+// Health: failures in a row (connections lost or refused, timeouts, failed probes) are counted, any validated
+// connection or answered probe resets the count. With auto-eject the pool is told at the limit, and told again when
+// a connection has proved itself. A backend that is out is tried every eject_retry_interval.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/counter.h"
+#include "config/config.h"
+#include "net/address.h"
+#include "net/timer.h"
+#include "proxy/backend_connection.h"
+#include "proxy/resolver.h"
+#include "proxy/turn.h"
+
+namespace overlord::proxy {
+
+struct BackendLimits {
+  uint64_t dial_timeout;   // ns, 0: none
+  uint64_t read_timeout;
+  uint64_t write_timeout;
+  uint32_t max_queue;      // requests per connection
+};
+
+struct BackendCounters {
+  Counter requests;
+  Counter failures;   // faults of connections, not of requests
+  Counter ejections;
+};
+
+// Told when a backend leaves or rejoins (ping_auto_eject).
+class HealthListener {
+ public:
+  virtual void on_health_changed() noexcept = 0;
+
+ protected:
+  ~HealthListener() = default;
+};
+
+class Backend {
+ public:
+  // id: unique and small in this worker. The config objects outlive the backend.
+  Backend(Turn& turn, const config::ClusterConfig& cluster, const config::ServerConfig& server, int32_t id,
+          HealthListener& listener, Resolver& resolver);
+
+  void start();  // opens the connections
+  void send(routing::Request& request) noexcept;
+
+  int32_t id() const { return id_; }
+  const std::string& name() const { return name_; }
+  bool ejected() const { return ejected_; }
+  const config::ClusterConfig& cluster() const { return cluster_; }
+  const config::ServerConfig& server() const { return server_; }
+  BackendCounters& counters() { return counters_; }
+
+  // For the connections.
+  Turn& turn() { return turn_; }
+  const BackendLimits& limits() const { return limits_; }
+  const net::SocketAddress* address();  // the next one to try; null while the name does not resolve
+  void resolve_again();
+  routing::Failure down_reason() const {
+    return refused_ ? routing::Failure::refused_auth : routing::Failure::backend_down;
+  }
+  uint64_t min_retry() const;
+  void refuse(const std::string& answer);
+  void on_success() noexcept;
+  void on_failure() noexcept;
+
+ private:
+  BackendConnection& connection_for(const routing::Request& request);
+  BackendConnection* lease();
+  void probe();
+  std::unique_ptr<BackendConnection> make_connection();
+
+  Turn& turn_;
+  const config::ClusterConfig& cluster_;
+  const config::ServerConfig& server_;
+  const int32_t id_;
+  const std::string name_;
+  HealthListener& listener_;
+  BackendLimits limits_;
+  ResolvedName addresses_;
+  size_t next_address_ = 0;
+  bool refused_ = false;
+  bool ejected_ = false;
+  uint32_t failures_ = 0;  // in a row
+  net::Timer probe_;
+  BackendCounters counters_;
+  std::vector<std::unique_ptr<BackendConnection>> shared_;
+  std::vector<std::unique_ptr<BackendConnection>> leased_;  // for large uploads, one request at a time
+};
+
+std::unique_ptr<BackendConnection> make_redis_connection(Backend& backend);
+std::unique_ptr<BackendConnection> make_memcache_connection(Backend& backend);
+
+}  // namespace overlord::proxy

@@ -1,0 +1,343 @@
+#include "proxy/backend_connection.h"
+
+#include <algorithm>
+#include <cstring>
+#include <random>
+
+#include "base/log.h"
+#include "proxy/backend.h"
+
+namespace overlord::proxy {
+
+using routing::Failure;
+using routing::Request;
+
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+// A reply of which this much has come and which is not whole is passed on in pieces.
+constexpr size_t kLargeReply = 64 * 1024;
+// The most that is held of one reply that cannot be passed on yet because it must be merged with others.
+constexpr size_t kMaxHeldReply = 64 * 1024 * 1024;
+// Bytes waiting for a backend that does not read.
+constexpr size_t kMaxUnsent = 32 * 1024 * 1024;
+// How long a slow reader may keep others waiting behind its large reply.
+constexpr uint64_t kMaxStall = kSecond;
+constexpr uint64_t kFirstRetry = kSecond / 20;
+constexpr uint64_t kLastRetry = kSecond;
+// A connection that lived shorter than this is not replaced at once.
+constexpr uint64_t kShortLife = kSecond;
+
+uint64_t with_jitter(uint64_t delay) {
+  thread_local std::minstd_rand random{std::random_device{}()};
+  return delay / 2 + random() % (delay / 2 + 1);
+}
+
+}  // namespace
+
+BackendConnection::BackendConnection(Backend& backend) : backend_(backend), turn_(backend.turn()) {
+  deadline_.set([](void* self) { static_cast<BackendConnection*>(self)->check_deadlines(); }, this);
+  reconnect_.set([](void* self) { static_cast<BackendConnection*>(self)->open(); }, this);
+}
+
+BackendConnection::~BackendConnection() {
+  if (stream_.attached()) turn_.loop.close(stream_);
+  fail_list(std::exchange(head_, nullptr), Failure::shutting_down);
+  stream_.out.clear(turn_.chunks());
+}
+
+void BackendConnection::open() {
+  state_ = State::connecting;
+  opened_at_ = turn_.now();
+  reconnect_.cancel();
+  const net::SocketAddress* address = backend_.address();
+  if (address == nullptr) {
+    suspect_ = true;
+    lose(Failure::backend_down, "its name cannot be resolved");
+    return;
+  }
+  turn_.loop.connect(stream_, *address, *this);
+  send_handshake();
+  arm_deadline(backend_.limits().dial_timeout);
+}
+
+void BackendConnection::send(Request& request) noexcept {
+  if (suspect_) return routing::fail(request, backend_.down_reason());
+  if (queue_size_ >= backend_.limits().max_queue || stream_.unsent() > kMaxUnsent) {
+    return routing::fail(request, Failure::queue_full);
+  }
+  if (state_ == State::idle || state_ == State::down) {
+    open();
+    if (suspect_) return routing::fail(request, backend_.down_reason());
+  }
+  request.sent_at = turn_.now();
+  encode(request);
+  turn_.backends.add(*this);
+  if (!deadline_.armed()) arm_deadline(backend_.limits().read_timeout);
+}
+
+void BackendConnection::upload(std::string_view bytes) noexcept {
+  stream_.out.append(turn_.chunks(), bytes);
+  turn_.backends.add(*this);
+}
+
+void BackendConnection::upload_done(Request& request) noexcept {
+  request.uploading = false;
+  request.sent_at = turn_.now();
+  uploader_ = nullptr;
+}
+
+void BackendConnection::upload_aborted() noexcept {
+  uploader_ = nullptr;
+  lose(Failure::connection_lost, "a client left in the middle of a large request");
+}
+
+void BackendConnection::notify_drained(Uploader* uploader) {
+  uploader_ = uploader;
+  stream_.notify_drained = uploader != nullptr;
+}
+
+void BackendConnection::probe() noexcept {
+  if (state_ == State::up && queue_size_ == 0) send_handshake();
+}
+
+void BackendConnection::flush_turn() noexcept {
+  close_open_group();
+  if (stream_.attached()) turn_.loop.flush(stream_);
+}
+
+void BackendConnection::on_connected() {
+  last_receive_ = turn_.now();
+}
+
+void BackendConnection::on_data(std::span<char> bytes) {
+  last_receive_ = turn_.now();
+  if (!receive({bytes.data(), bytes.size()})) {
+    lose(Failure::bad_reply, head_ == nullptr ? "it sent bytes that nobody asked for" : "it sent a malformed reply");
+  } else if (std::exchange(refused_, false)) {
+    lose(Failure::refused_auth, "it refused the handshake");
+  }
+}
+
+void BackendConnection::on_end() { lose(Failure::connection_lost, "it closed the connection"); }
+
+void BackendConnection::on_drained() {
+  if (Uploader* uploader = std::exchange(uploader_, nullptr)) uploader->on_upload_drained();
+}
+
+void BackendConnection::on_error(int error) {
+  lose(state_ == State::connecting ? Failure::backend_down : Failure::connection_lost, std::strerror(error));
+}
+
+void BackendConnection::push_queue(Request& request) {
+  request.held_by_queue = true;
+  request.source = this;
+  request.queue_next = nullptr;
+  (tail_ == nullptr ? head_ : tail_->queue_next) = &request;
+  tail_ = &request;
+  ++queue_size_;
+}
+
+void BackendConnection::pop_head() noexcept {
+  Request& request = *head_;
+  head_ = request.queue_next;
+  if (head_ == nullptr) tail_ = nullptr;
+  request.queue_next = nullptr;
+  --queue_size_;
+  large_reply_ = false;
+  if (!request.finished) routing::finish(request);
+  turn_.requests.release_queue(request);
+}
+
+void BackendConnection::set_slice(Request& r, std::string_view slice) {
+  if (r.finished) return;
+  r.reply = slice.data();
+  r.reply_size = slice.size();
+  r.reply_volatile = true;
+  turn_.note_volatile(r);
+}
+
+void BackendConnection::add_piece(Request& r, std::string_view piece) {
+  const bool wanted = !r.finished && (r.owner != nullptr || r.parent != nullptr);
+  if (!wanted) {
+    if (!r.reply_chain.empty()) r.reply_chain.clear(turn_.chunks());
+    return;
+  }
+  r.reply_chain.append(turn_.chunks(), piece);
+  const size_t held = r.reply_chain.size();
+  if (held < kLargeReply && !r.streaming) return;
+  large_reply_ = true;
+  if (r.parent != nullptr || r.internal) {
+    if (held <= kMaxHeldReply) return;
+    turn_.requests.drop_reply(r);
+    routing::fail(r, Failure::too_large);
+  } else if (r.owner->on_progress(r) == routing::Progress::pause && !paused_) {
+    paused_ = true;
+    paused_since_ = turn_.now();
+    turn_.loop.pause_receive(stream_);
+  }
+}
+
+void BackendConnection::resume_reply() noexcept {
+  if (!paused_) return;
+  paused_ = false;
+  last_receive_ = turn_.now();
+  if (stream_.attached()) turn_.loop.resume_receive(stream_);
+}
+
+Request& BackendConnection::make_internal(routing::Wire wire) {
+  Request& request = turn_.requests.take(wire, routing::Answer::reply, this);
+  request.internal = true;
+  request.sent_at = turn_.now();
+  return request;
+}
+
+void BackendConnection::take_internal(Request& request, std::string_view bytes) {
+  close_open_group();
+  stream_.out.append(turn_.chunks(), bytes);
+  push_queue(request);
+  ++handshake_left_;
+  turn_.backends.add(*this);
+  if (!deadline_.armed()) arm_deadline(backend_.limits().read_timeout);
+}
+
+void BackendConnection::on_finished(Request& request) noexcept {
+  // Only the connection's own requests have it as owner. A failure comes through lose(), which does the rest.
+  turn_.requests.flatten_reply(request);
+  const bool good = request.failure == Failure::none && verify(request);
+  const std::string answer(request.failure == Failure::none ? request.reply_view() : "");
+  const bool failed_in_lose = request.failure != Failure::none;
+  turn_.requests.release_owner(request);
+  if (failed_in_lose) return;
+  if (!good) {
+    backend_.refuse(answer);
+    refused_ = true;  // on_data closes the connection when the parser has returned
+    return;
+  }
+  if (handshake_left_ > 0) --handshake_left_;
+  if (handshake_left_ > 0) return;
+  if (state_ == State::connecting) {
+    state_ = State::up;
+    attempts_ = 0;
+    if (suspect_) log_info("backend ", backend_.name(), ": up again");
+    suspect_ = false;
+  }
+  backend_.on_success();
+}
+
+void BackendConnection::fail_list(Request* list, Failure failure) {
+  while (list != nullptr) {
+    Request& request = *list;
+    list = request.queue_next;
+    request.queue_next = nullptr;
+    for (Request* member = std::exchange(request.members, nullptr); member != nullptr;) {
+      Request* next = member->queue_next;
+      member->queue_next = nullptr;
+      if (!member->finished) routing::fail(*member, failure);
+      turn_.requests.release_queue(*member);
+      member = next;
+    }
+    if (!request.finished) routing::fail(request, failure);
+    turn_.requests.release_queue(request);
+  }
+}
+
+void BackendConnection::lose(Failure failure, std::string_view why) {
+  const bool was_up = state_ == State::up;
+  const uint64_t now = turn_.now();
+  close_open_group();
+  turn_.loop.close(stream_);
+  reset_receive();
+  stream_.notify_drained = false;
+  uploader_ = nullptr;
+  paused_ = false;
+  large_reply_ = false;
+  handshake_left_ = 0;
+  refused_ = false;
+  deadline_.cancel();
+  state_ = State::down;
+  Request* lost = std::exchange(head_, nullptr);
+  tail_ = nullptr;
+  const uint32_t lost_count = std::exchange(queue_size_, 0);
+  const bool retry_at_once = was_up && now - opened_at_ >= kShortLife && failure != Failure::timed_out;
+  if (!retry_at_once) {
+    if (!suspect_ && failure != Failure::shutting_down) {
+      log_warn("backend ", backend_.name(), ": ", why, " (", lost_count, " requests failed); trying again");
+    }
+    suspect_ = true;
+  }
+  backend_.on_failure();
+  fail_list(lost, failure);
+  if (state_ != State::down) return;  // a failed request was sent again and has opened the connection
+  if (retry_at_once) {
+    open();
+  } else {
+    ++attempts_;
+    schedule_reconnect();
+  }
+}
+
+void BackendConnection::schedule_reconnect() {
+  uint64_t delay = std::min(kLastRetry, kFirstRetry << std::min<uint32_t>(attempts_ - 1, 10));
+  delay = std::max(with_jitter(delay), backend_.min_retry());
+  turn_.loop.timers().arm(reconnect_, turn_.now(), delay);
+  if (attempts_ > 1) backend_.resolve_again();
+}
+
+void BackendConnection::arm_deadline(uint64_t delay) {
+  turn_.loop.timers().arm(deadline_, turn_.now(), delay == 0 ? kSecond : delay);
+}
+
+void BackendConnection::expire(Request& request) {
+  for (Request* member = request.members; member != nullptr; member = member->queue_next) {
+    if (!member->finished) routing::fail(*member, Failure::timed_out);
+  }
+  turn_.requests.drop_reply(request);
+  if (!request.finished) routing::fail(request, Failure::timed_out);
+}
+
+void BackendConnection::check_deadlines() {
+  const uint64_t now = turn_.now();
+  const BackendLimits& limits = backend_.limits();
+  if (state_ == State::connecting) {
+    const uint64_t left = opened_at_ + limits.dial_timeout;
+    if (limits.dial_timeout > 0 && now >= left) return lose(Failure::backend_down, "connecting timed out");
+    return arm_deadline(limits.dial_timeout > 0 ? left - now : 0);
+  }
+  if (queue_size_ == 0) return;
+  if (paused_) {
+    if (queue_size_ > 1 && now - paused_since_ >= kMaxStall) {
+      Request& slow = *head_;
+      if (slow.owner != nullptr && !slow.finished) slow.owner->on_stalled(slow);
+      resume_reply();
+    }
+    return arm_deadline(kMaxStall / 4);
+  }
+  if (limits.write_timeout > 0 && stream_.unsent() > 0) {
+    if (stream_.unsent() != blocked_unsent_ || blocked_since_ == 0) {
+      blocked_unsent_ = stream_.unsent();
+      blocked_since_ = now;
+    } else if (now - blocked_since_ >= limits.write_timeout && last_receive_ < blocked_since_) {
+      return lose(Failure::timed_out, "it takes no bytes (write_timeout)");
+    }
+  } else {
+    blocked_since_ = 0;
+  }
+  uint64_t next = limits.read_timeout;
+  for (Request* r = head_; r != nullptr && limits.read_timeout > 0; r = r->queue_next) {
+    if (r->finished) continue;
+    if (r->uploading) break;
+    // The head's deadline moves on while its reply is arriving.
+    const bool arriving = r == head_ && reply_begun();
+    const uint64_t since = arriving ? std::max(r->sent_at, last_receive_) : r->sent_at;
+    if (now - since < limits.read_timeout) {
+      next = since + limits.read_timeout - now;
+      break;
+    }
+    if (last_receive_ <= r->sent_at) return lose(Failure::timed_out, "no reply within read_timeout");
+    expire(*r);
+  }
+  arm_deadline(next);
+}
+
+}  // namespace overlord::proxy

@@ -1,0 +1,134 @@
+#pragma once
+// BackendConnection: one connection of one worker to one backend, shared by many clients.
+//
+// Requests are appended to `out` and to a queue; replies are matched to the head of the queue, in order. The queue
+// is also the deadline order: a timer looks at its head only. The protocol (how bytes are framed) is in the two
+// subclasses.
+//
+// Life: idle -> connecting -> up, and after a fault down -> (back-off) -> connecting. A new connection proves itself
+// with a handshake (AUTH, PING or version) that travels ahead of the first requests. A connection that was lost is
+// tried again at once and requests wait for that; when this fails too the backend counts as down and requests fail
+// at once until a handshake has succeeded.
+
+#include <cstdint>
+#include <string_view>
+
+#include "net/loop.h"
+#include "net/timer.h"
+#include "proxy/turn.h"
+#include "routing/request.h"
+
+namespace overlord::proxy {
+
+class Backend;
+
+// Who streams a large request through a connection.
+class Uploader {
+ public:
+  virtual void on_upload_drained() noexcept = 0;  // all bytes given so far have left
+
+ protected:
+  ~Uploader() = default;
+};
+
+class BackendConnection : public Flushable,
+                          public net::StreamHandler,
+                          public routing::ReplySource,
+                          public routing::RequestOwner {
+ public:
+  enum class State : uint8_t { idle, connecting, up, down };
+
+  explicit BackendConnection(Backend& backend);
+  ~BackendConnection() override;
+
+  void open();
+  // Queues the request: its bytes are taken before this returns. Fails it when the connection is down or full.
+  void send(routing::Request& request) noexcept;
+
+  // A request with `uploading` set: more of its bytes. The connection carries nothing else meanwhile.
+  void upload(std::string_view bytes) noexcept;
+  void upload_done(routing::Request& request) noexcept;
+  // The client of the upload went away: the half-sent request cannot be ended, so the connection is.
+  void upload_aborted() noexcept;
+  // Calls uploader.on_upload_drained() once; null takes that back.
+  void notify_drained(Uploader* uploader);
+  size_t unsent() const { return stream_.unsent(); }
+
+  State state() const { return state_; }
+  // Ready for a request that has to wait for nobody.
+  bool usable() const { return state_ != State::down && !large_reply_; }
+  bool idle() const { return queue_size_ == 0 && !large_reply_; }
+  uint32_t queue_size() const { return queue_size_; }
+  void probe() noexcept;
+
+  // Flushable
+  void flush_turn() noexcept override;
+  // net::StreamHandler
+  void on_connected() override;
+  void on_data(std::span<char> bytes) override;
+  void on_end() override;
+  void on_drained() override;
+  void on_error(int error) override;
+  // routing::ReplySource
+  void resume_reply() noexcept override;
+  // routing::RequestOwner, for the connection's own requests
+  void on_finished(routing::Request& request) noexcept override;
+
+ protected:
+  // Appends the request's bytes to `out` and puts it (or its carrier) on the queue.
+  virtual void encode(routing::Request& request) = 0;
+  // Ends what encode left open, before a flush.
+  virtual void close_open_group() {}
+  // Frames replies; returns false when the bytes are not the protocol.
+  virtual bool receive(std::string_view bytes) = 0;
+  virtual void reset_receive() = 0;
+  // Some of the head's reply has arrived.
+  virtual bool reply_begun() const = 0;
+  // Sends the handshake's requests; verify() judges their answers.
+  virtual void send_handshake() = 0;
+  virtual bool verify(const routing::Request& request) const = 0;
+
+  void push_queue(routing::Request& request);
+  routing::Request* queue_head() { return head_; }
+  // The head's reply is complete: takes it off the queue and finishes it unless that has happened.
+  void pop_head() noexcept;
+  // A slice of the receive buffer is the whole reply of r.
+  void set_slice(routing::Request& r, std::string_view slice);
+  // A piece of the reply of r, which is not whole; keep: bytes go to its chain.
+  void add_piece(routing::Request& r, std::string_view piece);
+  routing::Request& make_internal(routing::Wire wire);
+  void take_internal(routing::Request& request, std::string_view bytes);
+
+  Backend& backend_;
+  Turn& turn_;
+  net::Stream stream_;
+
+ private:
+  void lose(routing::Failure failure, std::string_view why);
+  void fail_list(routing::Request* list, routing::Failure failure);
+  void schedule_reconnect();
+  void check_deadlines();
+  void arm_deadline(uint64_t delay);
+  void expire(routing::Request& request);
+
+  State state_ = State::idle;
+  bool suspect_ = false;      // the last attempt failed: requests do not wait for the next one
+  bool large_reply_ = false;  // a large reply is under way: new clients use another connection
+  bool refused_ = false;      // the handshake was answered with an error
+  bool paused_ = false;       // receiving stopped for a slow reader
+  uint32_t handshake_left_ = 0;
+  uint32_t queue_size_ = 0;
+  uint32_t attempts_ = 0;     // failed attempts since the last success
+  routing::Request* head_ = nullptr;
+  routing::Request* tail_ = nullptr;
+  Uploader* uploader_ = nullptr;
+  uint64_t last_receive_ = 0;  // loop time of the last bytes
+  uint64_t paused_since_ = 0;
+  uint64_t opened_at_ = 0;
+  uint64_t blocked_since_ = 0;   // write deadline: when unsent bytes were last seen to move
+  size_t blocked_unsent_ = 0;
+  net::Timer deadline_;
+  net::Timer reconnect_;
+};
+
+}  // namespace overlord::proxy

@@ -1,0 +1,84 @@
+#include "proxy/cluster.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+#include "proxy/session.h"
+
+namespace overlord::proxy {
+namespace {
+
+uint64_t nanoseconds(config::milliseconds value) { return static_cast<uint64_t>(value.count()) * 1'000'000; }
+
+constexpr std::string_view kRedisFull = "-ERR max number of clients reached\r\n";
+constexpr std::string_view kMemcacheFull = "SERVER_ERROR max number of clients reached\r\n";
+
+}  // namespace
+
+Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver,
+                 int32_t& next_backend)
+    : turn_(turn),
+      shared_(shared),
+      config_(config),
+      client_timeouts_{nanoseconds(shared.process.read_timeout), nanoseconds(shared.process.write_timeout)},
+      pool_(turn, config, resolver, next_backend) {
+  for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
+    // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
+    if (limit == 0) continue;
+    const uint64_t tick = std::max<uint64_t>(limit / 10, 10'000'000);
+    client_tick_ = client_tick_ == 0 ? tick : std::min(client_tick_, tick);
+  }
+}
+
+Cluster::~Cluster() {
+  // Each leaves through remove(), which buries it.
+  while (sessions_ != nullptr) sessions_->cut();
+}
+
+void Cluster::accept(net::UniqueFd fd) {
+  const uint32_t limit = shared_.process.max_connections;
+  if (shared_.connections.fetch_add(1, std::memory_order_relaxed) >= limit && limit > 0) {
+    shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+    counters_.rejected.add();
+    const std::string_view line = config::is_redis(config_.cache_type) ? kRedisFull : kMemcacheFull;
+    // A fresh socket's buffer takes one line; where it does not there is nobody to tell.
+    (void)!::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    static LogEvery every(std::chrono::seconds(1));
+    if (auto turn = every.next()) {
+      log_warn("cluster ", config_.name, ": refused a client, max_connections = ", limit, turn.suffix());
+    }
+    return;
+  }
+  counters_.accepted.add();
+  counters_.connections.add();
+  const uint64_t id = shared_.next_session_id.fetch_add(1, std::memory_order_relaxed);
+  Session* session = (config::is_redis(config_.cache_type) ? make_redis_session(*this, id)
+                                                           : make_memcache_session(*this, id))
+                         .release();
+  session->list_next = sessions_;
+  if (sessions_ != nullptr) sessions_->list_prev = session;
+  sessions_ = session;
+  session->start(std::move(fd));
+}
+
+void Cluster::remove(Session& session) {
+  if (session.list_prev != nullptr) session.list_prev->list_next = session.list_next;
+  if (session.list_next != nullptr) session.list_next->list_prev = session.list_prev;
+  if (sessions_ == &session) sessions_ = session.list_next;
+  session.list_prev = session.list_next = nullptr;
+  counters_.connections.sub();
+  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  turn_.bury(std::unique_ptr<Flushable>(&session));
+}
+
+void Cluster::drain_sessions() {
+  for (Session* session = sessions_; session != nullptr;) {
+    Session* next = session->list_next;
+    session->drain();
+    session = next;
+  }
+}
+
+}  // namespace overlord::proxy

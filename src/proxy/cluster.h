@@ -1,0 +1,85 @@
+#pragma once
+// Cluster: one [[clusters]] of the config in one worker: its listeners, its sessions, its route tree, its counters.
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "base/counter.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "proxy/pool_route.h"
+#include "proxy/turn.h"
+#include "routing/failure.h"
+#include "routing/route.h"
+
+namespace overlord::proxy {
+
+class Session;
+
+struct ClientTimeouts {
+  uint64_t read;   // ns without a byte from an idle client, 0: never
+  uint64_t write;  // ns without a byte taken by a client, 0: never
+};
+
+struct ClusterCounters {
+  Counter connections;  // open now
+  Counter accepted;
+  Counter rejected;     // over max_connections
+  Counter requests;
+  Counter timed_out_clients;
+  std::array<Counter, routing::kFailureCount> failures;
+
+  void failed(routing::Failure failure) { failures[static_cast<size_t>(failure)].add(); }
+};
+
+// What all workers of the process share. Atomic or immutable.
+struct Shared {
+  config::ProcessConfig process;
+  config::ClusterFile file;
+  uint64_t started_at = 0;  // unix seconds
+  std::atomic<uint32_t> connections{0};
+  std::atomic<uint64_t> next_session_id{1};
+};
+
+class Cluster {
+ public:
+  Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver, int32_t& next_backend);
+  ~Cluster();
+
+  void start() { pool_.start(); }
+  // Takes an accepted connection; over the limit it answers why and closes.
+  void accept(net::UniqueFd fd);
+  void drain_sessions();
+  void remove(Session& session);  // the session leaves; it is destroyed when the turn ends
+  size_t session_count() const { return static_cast<size_t>(counters_.connections.get()); }
+
+  Turn& turn() { return turn_; }
+  Shared& shared() { return shared_; }
+  const config::ClusterConfig& config() const { return config_; }
+  routing::Route& root() { return pool_; }
+  PoolRoute& pool() { return pool_; }
+  ClusterCounters& counters() { return counters_; }
+  const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
+  // How often a session checks its timeouts; 0 when it has none.
+  uint64_t client_tick() const { return client_tick_; }
+  std::string& scratch() { return scratch_; }  // for building wire forms; cleared by the user
+
+ private:
+  Turn& turn_;
+  Shared& shared_;
+  const config::ClusterConfig& config_;
+  ClientTimeouts client_timeouts_;
+  uint64_t client_tick_ = 0;
+  PoolRoute pool_;
+  ClusterCounters counters_;
+  Session* sessions_ = nullptr;
+  std::string scratch_;
+};
+
+std::unique_ptr<Session> make_redis_session(Cluster& cluster, uint64_t id);
+std::unique_ptr<Session> make_memcache_session(Cluster& cluster, uint64_t id);
+
+}  // namespace overlord::proxy

@@ -1,0 +1,75 @@
+#include "proxy/memcache_answer.h"
+
+#include <string_view>
+#include <vector>
+
+#include "protocol/memcache/stats_merge.h"
+#include "protocol/memcache/text.h"
+
+namespace overlord::proxy {
+
+using routing::Answer;
+using routing::Failure;
+using routing::Request;
+using routing::RequestPool;
+
+namespace {
+
+void write_reply(Request& request, RequestPool& pool, ChunkQueue& out) {
+  if (request.reply_size > 0) out.append(pool.chunks(), request.reply, request.reply_size);
+  out.splice(request.reply_chain);
+}
+
+// The first child that failed or was answered with an error decides; true when there was one.
+bool write_first_error(Request& parent, RequestPool& pool, ChunkQueue& out) {
+  for (Request* child = parent.children; child != nullptr; child = child->next) {
+    if (child->failure != Failure::none) {
+      out.append(pool.chunks(), routing::memcache_error_line(child->failure));
+      return true;
+    }
+    if (child->error_reply) {
+      write_reply(*child, pool, out);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+void write_memcache_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
+  if (request.children != nullptr) {
+    if (write_first_error(request, pool, out)) return;
+    if (request.answer == Answer::all_ok) return out.append(pool.chunks(), memcache::kOk);
+    for (Request* child = request.children; child != nullptr; child = child->next) write_reply(*child, pool, out);
+  } else {
+    write_reply(request, pool, out);
+  }
+  if (request.answer == Answer::retrieval && !request.error_reply) out.append(pool.chunks(), memcache::kEnd);
+}
+
+void write_memcache_stats(Request& request, RequestPool& pool, const std::string& own, ChunkQueue& out) {
+  std::vector<std::string_view> replies;
+  uint32_t silent = 0;
+  Failure why = Failure::no_backend;
+  for (Request* child = request.children; child != nullptr; child = child->next) {
+    if (child->failure != Failure::none) {
+      ++silent;
+      why = child->failure;
+    } else {
+      replies.push_back(pool.flatten_reply(*child));
+    }
+  }
+  if (replies.empty()) return out.append(pool.chunks(), routing::memcache_error_line(why));
+  std::string text = memcache::merge_stats(request.key, replies).text;
+  if (text.ends_with(memcache::kEnd) && (!own.empty() || silent > 0)) {
+    text.resize(text.size() - memcache::kEnd.size());
+    text.append(own);
+    // Sums that leave a server out must not look whole.
+    if (silent > 0) text.append("STAT overlord_backends_without_answer ").append(std::to_string(silent)).append("\r\n");
+    text.append(memcache::kEnd);
+  }
+  out.append(pool.chunks(), text);
+}
+
+}  // namespace overlord::proxy

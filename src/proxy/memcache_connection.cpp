@@ -1,0 +1,271 @@
+// The memcache text dialect of a backend connection, with get coalescing: retrievals that wait for the same backend
+// in one turn leave as one command (a group), and its items are dealt back to the requests by their keys.
+//
+// A group's keys are on the wire in the order of its members, and memcached answers hits in that order; so a cursor
+// that only moves forward finds the member of each VALUE, and the members it passes over are misses.
+
+#include <cstring>
+
+#include "protocol/memcache/reply_line.h"
+#include "proxy/backend.h"
+
+namespace overlord::proxy {
+namespace {
+
+using memcache::ReplyKind;
+using memcache::ReplyLine;
+using routing::Request;
+using routing::Wire;
+
+constexpr uint32_t kMaxGroupKeys = 100;
+constexpr size_t kGroupLine = 8 * 1024;  // bytes of one retrieval line
+
+class MemcacheConnection final : public BackendConnection {
+ public:
+  using BackendConnection::BackendConnection;
+  ~MemcacheConnection() override { turn_.buffers.give(carry_); }
+
+ protected:
+  void encode(Request& request) override {
+    if (request.wire == Wire::memcache_value) return join_group(request);
+    close_open_group();
+    stream_.out.append(turn_.chunks(), request.bytes);
+    push_queue(request);
+  }
+
+  void close_open_group() override {
+    if (open_ == nullptr) return;
+    stream_.out.append(turn_.chunks(), open_->reply_buffer.data, open_size_);
+    stream_.out.append(turn_.chunks(), "\r\n", 2);
+    open_ = nullptr;
+  }
+
+  bool receive(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      if (body_left_ > 0) {
+        if (!take_body(bytes)) return false;
+        continue;
+      }
+      ReplyLine line;
+      std::string_view text = bytes;
+      const bool carried = carry_size_ > 0;
+      if (carried) {
+        // Only the rest of the one line that was cut is added to what was kept of it.
+        const char* newline = static_cast<const char*>(std::memchr(bytes.data(), '\n', bytes.size()));
+        const size_t part = newline == nullptr ? bytes.size() : static_cast<size_t>(newline - bytes.data()) + 1;
+        if (!add_carry(bytes.substr(0, part))) return false;
+        bytes.remove_prefix(part);
+        text = {carry_.data, carry_size_};
+      }
+      line = memcache::parse_reply_line(text);
+      if (line.kind == ReplyKind::incomplete) return carried || add_carry(bytes);
+      if (line.kind == ReplyKind::bad) return false;
+      if (!take_line(line, text, bytes, carried)) return false;
+    }
+    return true;
+  }
+
+  void reset_receive() override {
+    carry_size_ = 0;
+    body_left_ = 0;
+    body_member_ = nullptr;
+    cursor_ = nullptr;
+    begun_ = false;
+  }
+
+  bool reply_begun() const override { return begun_ || carry_size_ > 0 || body_left_ > 0; }
+
+  void send_handshake() override { take_internal(make_internal(Wire::memcache_line), "version\r\n"); }
+
+  bool verify(const Request& request) const override { return request.reply_view().starts_with("VERSION"); }
+
+ private:
+  void join_group(Request& request) {
+    const size_t need = 1 + request.key.size();
+    if (open_ != nullptr && (open_->retrieval != request.retrieval || open_keys_ == kMaxGroupKeys ||
+                             open_size_ + need + 2 > kGroupLine || !may_share(request))) {
+      close_open_group();
+    }
+    if (open_ == nullptr) start_group(request);
+    char* at = open_->reply_buffer.data + open_size_;
+    *at = ' ';
+    std::memcpy(at + 1, request.key.data(), request.key.size());
+    open_size_ += need;
+    ++open_keys_;
+    request.key = {at + 1, request.key.size()};  // the client's bytes are gone after this turn
+    request.held_by_queue = true;
+    request.source = this;
+    request.queue_next = nullptr;
+    (last_member_ == nullptr ? open_->members : last_member_->queue_next) = &request;
+    last_member_ = &request;
+  }
+
+  // With coalescing off only the keys of one client's command travel together.
+  bool may_share(const Request& request) const {
+    return backend_.cluster().coalesce_gets ||
+           (request.parent != nullptr && last_member_->parent == request.parent);
+  }
+
+  void start_group(const Request& first) {
+    Request& carrier = turn_.requests.take(Wire::memcache_group, routing::Answer::reply, nullptr);
+    carrier.held_by_owner = false;
+    carrier.sent_at = first.sent_at;
+    carrier.reply_buffer = turn_.buffers.take(kGroupLine);
+    std::memcpy(carrier.reply_buffer.data, first.retrieval.data(), first.retrieval.size());
+    open_size_ = first.retrieval.size();
+    carrier.retrieval = {carrier.reply_buffer.data, open_size_};
+    open_ = &carrier;
+    open_keys_ = 0;
+    last_member_ = nullptr;
+    push_queue(carrier);
+  }
+
+  bool add_carry(std::string_view part) {
+    if (carry_size_ + part.size() > memcache::kMaxReplyLine) return false;
+    turn_.buffers.grow(carry_, carry_size_, carry_size_ + part.size());
+    std::memcpy(carry_.data + carry_size_, part.data(), part.size());
+    carry_size_ += part.size();
+    return true;
+  }
+
+  // text begins with the line. When it was carried, `bytes` is what follows the line; else the line is its front.
+  bool take_line(const ReplyLine& line, std::string_view text, std::string_view& bytes, bool carried) {
+    Request* head = queue_head();
+    if (head == nullptr) return false;
+    const std::string_view whole_line = text.substr(0, line.size);
+    if (!carried) bytes.remove_prefix(line.size);
+    carry_size_ = 0;
+    bool good = false;
+    switch (head->wire) {
+      case Wire::memcache_group: good = take_group_line(*head, line, whole_line, bytes, carried); break;
+      case Wire::memcache_stats: good = take_stats_line(*head, line, whole_line); break;
+      default:
+        good = line.kind == ReplyKind::line || line.kind == ReplyKind::error;
+        if (good) finish_line(*head, line, whole_line, carried);
+    }
+    if (carry_size_ == 0) turn_.buffers.give(carry_);
+    return good;
+  }
+
+  void finish_line(Request& head, const ReplyLine& line, std::string_view text, bool carried) {
+    head.error_reply = line.kind == ReplyKind::error;
+    if (carried) {
+      if (!head.finished) turn_.requests.set_reply(head, text);
+    } else {
+      set_slice(head, text);
+    }
+    pop_head();
+  }
+
+  bool take_stats_line(Request& head, const ReplyLine& line, std::string_view text) {
+    if (line.kind == ReplyKind::value) return false;
+    if (line.kind == ReplyKind::stat) {
+      add_piece(head, text);
+      return true;
+    }
+    head.error_reply = line.kind == ReplyKind::error;
+    add_piece(head, text);
+    pop_head();
+    return true;
+  }
+
+  bool take_group_line(Request& carrier, const ReplyLine& line, std::string_view text, std::string_view& bytes,
+                       bool carried) {
+    if (!begun_) {
+      begun_ = true;
+      cursor_ = carrier.members;
+    }
+    switch (line.kind) {
+      case ReplyKind::value: return take_value(line, text, bytes, carried);
+      case ReplyKind::end: end_group(carrier, {}); return true;
+      case ReplyKind::error: end_group(carrier, text); return true;
+      default: return false;
+    }
+  }
+
+  bool take_value(const ReplyLine& line, std::string_view text, std::string_view& bytes, bool carried) {
+    while (cursor_ != nullptr && cursor_->key != line.key) miss(std::exchange(cursor_, cursor_->queue_next));
+    if (cursor_ == nullptr) return false;  // a key that was not asked for, or out of order
+    Request& member = *std::exchange(cursor_, cursor_->queue_next);
+    const uint64_t body = line.value_size + 2;
+    if (!carried && bytes.size() >= body) [[likely]] {
+      if (bytes[body - 2] != '\r' || bytes[body - 1] != '\n') return false;
+      set_slice(member, {text.data(), line.size + body});
+      bytes.remove_prefix(body);
+      if (!member.finished) routing::finish(member);
+      return true;
+    }
+    body_member_ = &member;
+    body_left_ = body;
+    add_piece(member, text);
+    return true;
+  }
+
+  bool take_body(std::string_view& bytes) {
+    const size_t part = std::min<uint64_t>(bytes.size(), body_left_);
+    const std::string_view piece = bytes.substr(0, part);
+    // The item must end in CRLF, wherever the pieces were cut.
+    for (size_t i = 0; i < 2; ++i) {
+      const uint64_t from_end = 2 - i;  // of the byte to check: CR is 2 from the end, LF 1
+      if (body_left_ >= from_end && body_left_ - from_end < part &&
+          piece[body_left_ - from_end] != (i == 0 ? '\r' : '\n')) {
+        return false;
+      }
+    }
+    bytes.remove_prefix(part);
+    body_left_ -= part;
+    add_piece(*body_member_, piece);
+    if (body_left_ == 0) {
+      Request& member = *std::exchange(body_member_, nullptr);
+      if (!member.finished) routing::finish(member);
+    }
+    return true;
+  }
+
+  static void miss(Request* member) {
+    if (!member->finished) routing::finish(*member);
+  }
+
+  // error: the line that ended the group instead of END; it is the answer to all that have none yet.
+  void end_group(Request& carrier, std::string_view error) {
+    for (; cursor_ != nullptr; cursor_ = cursor_->queue_next) {
+      if (cursor_->finished) continue;
+      if (!error.empty()) {
+        turn_.requests.set_reply(*cursor_, error);
+        cursor_->error_reply = true;
+      }
+      routing::finish(*cursor_);
+    }
+    begun_ = false;
+    for (Request* member = std::exchange(carrier.members, nullptr); member != nullptr;) {
+      Request* next = member->queue_next;
+      member->queue_next = nullptr;
+      turn_.requests.release_queue(*member);
+      member = next;
+    }
+    carrier.finished = true;
+    pop_head();
+  }
+
+  // The group that is being written: its line so far is in the carrier's reply_buffer.
+  Request* open_ = nullptr;
+  Request* last_member_ = nullptr;
+  size_t open_size_ = 0;
+  uint32_t open_keys_ = 0;
+  // The group whose answer is being read.
+  Request* cursor_ = nullptr;        // first member that no VALUE has been matched to or passed over
+  Request* body_member_ = nullptr;   // whose item is arriving in pieces
+  uint64_t body_left_ = 0;
+  bool begun_ = false;
+  // A reply line that was cut by the end of what was received.
+  Buffer carry_;
+  size_t carry_size_ = 0;
+};
+
+}  // namespace
+
+std::unique_ptr<BackendConnection> make_memcache_connection(Backend& backend) {
+  return std::make_unique<MemcacheConnection>(backend);
+}
+
+}  // namespace overlord::proxy

@@ -1,0 +1,195 @@
+#include "proxy/memcache_session.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+
+#include "protocol/memcache/text.h"
+#include "proxy/memcache_answer.h"
+
+namespace overlord::proxy {
+
+using memcache::ParseStatus;
+using memcache::Verb;
+using routing::Answer;
+using routing::Request;
+using routing::Wire;
+
+namespace {
+
+// A value larger than this is passed on while it arrives instead of being kept until it is whole.
+constexpr uint64_t kStreamValue = 128 * 1024;
+
+constexpr std::string_view kVersionLine = "VERSION " OVERLORD_VERSION "\r\n";
+
+}  // namespace
+
+Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
+  if (swallow_ > 0) {
+    used = std::min<uint64_t>(swallow_, bytes.size());
+    swallow_ -= used;
+    return Step::consumed;
+  }
+  memcache::Limits limits;
+  limits.max_value = cluster_.config().limits.max_value_size;
+  memcache::Request parsed;
+  switch (memcache::parse_request(bytes, limits, parsed)) {
+    case ParseStatus::incomplete: return Step::need_more;
+    case ParseStatus::value: return parsed.value_size > kStreamValue ? take_value(parsed, bytes, used) : Step::need_more;
+    case ParseStatus::complete:
+      cluster_.counters().requests.add();
+      handle(parsed, bytes.substr(0, parsed.size));
+      used = parsed.size;
+      return parsed.verb == Verb::quit ? Step::stop : Step::consumed;
+    case ParseStatus::refused:
+      cluster_.counters().requests.add();
+      if (!parsed.error.empty()) answer_static(parsed.error);
+      used = std::min<uint64_t>(parsed.size, bytes.size());
+      swallow_ = parsed.swallow + (parsed.size - used);
+      return Step::consumed;
+    case ParseStatus::fatal: answer_and_close(parsed.error); return Step::stop;
+  }
+  return Step::stop;
+}
+
+Session::Step MemcacheSession::take_value(const memcache::Request& parsed, std::string_view bytes, size_t& used) {
+  if (in_flight()) {
+    wait_for_answers();
+    return Step::need_more;
+  }
+  cluster_.counters().requests.add();
+  Request& request = new_request(Wire::memcache_line, Answer::reply);
+  request.noreply = parsed.noreply;
+  request.key = parsed.key;
+  request.bytes = bytes;
+  if (!parsed.canonical) {
+    std::string& wire = cluster_.scratch();
+    wire.assign(parsed.head).append(memcache::kCrlf).append(bytes.substr(parsed.line_size));
+    request.bytes = wire;
+  }
+  upload_left_ = parsed.size - bytes.size();
+  used = bytes.size();
+  begin_upload(request);
+  return Step::consumed;
+}
+
+Session::Step MemcacheSession::consume_upload(std::string_view bytes, size_t& used) {
+  // memcached takes exactly this many bytes too, and judges the closing CRLF itself.
+  used = std::min<uint64_t>(upload_left_, bytes.size());
+  upload_left_ -= used;
+  continue_upload(bytes.substr(0, used));
+  if (upload_left_ == 0) end_upload();
+  return Step::consumed;
+}
+
+void MemcacheSession::answer_unless(bool noreply, std::string_view text) {
+  if (!noreply) answer_static(text);
+}
+
+void MemcacheSession::handle(const memcache::Request& parsed, std::string_view message) {
+  if (memcache::is_retrieval(parsed.verb)) return retrieve(parsed);
+  switch (parsed.verb) {
+    case Verb::version: return answer_static(kVersionLine);
+    case Verb::verbosity: return answer_unless(parsed.noreply, memcache::kOk);
+    case Verb::quit: return close_when_answered();
+    case Verb::stats: return stats(parsed);
+    case Verb::flush_all: return flush_all(parsed);
+    default: return forward(parsed, message);
+  }
+}
+
+void MemcacheSession::forward(const memcache::Request& parsed, std::string_view message) {
+  Request& request = new_request(Wire::memcache_line, Answer::reply);
+  request.noreply = parsed.noreply;
+  request.key = parsed.key;
+  request.bytes = message;
+  if (!parsed.canonical) {
+    // noreply is not passed on: an error that the server sends all the same would shift every later reply.
+    std::string& wire = cluster_.scratch();
+    wire.assign(parsed.head).append(memcache::kCrlf).append(message.substr(parsed.line_size));
+    request.bytes = wire;
+  }
+  route(request);
+}
+
+void MemcacheSession::retrieve(const memcache::Request& parsed) {
+  std::string_view retrieval = memcache::verb_name(parsed.verb);
+  if (parsed.verb == Verb::gat || parsed.verb == Verb::gats) {
+    retrieval = cluster_.scratch().assign(retrieval).append(" ").append(parsed.exptime);
+  }
+  if (parsed.key_count == 1) {
+    Request& request = new_request(Wire::memcache_value, Answer::retrieval);
+    request.retrieval = retrieval;
+    request.key = parsed.key;
+    return route(request);
+  }
+  Request& parent = new_request(Wire::none, Answer::retrieval);
+  add_weight(parent, parsed.key_count - 1);
+  // All children exist before the first is sent: one that fails at once must not complete the parent.
+  memcache::KeyCursor keys(parsed.keys);
+  for (std::string_view key = keys.next(); !key.empty(); key = keys.next()) {
+    Request& child = turn_.requests.take_child(parent, Wire::memcache_value);
+    child.retrieval = retrieval;
+    child.key = key;
+    child.in_order = parent.in_order;
+  }
+  for (Request* child = parent.children; child != nullptr;) {
+    Request* next = child->next;
+    route(*child);
+    child = next;
+  }
+}
+
+void MemcacheSession::stats(const memcache::Request& parsed) {
+  Request& parent = new_request(Wire::none, Answer::stats);
+  std::string& wire = cluster_.scratch();
+  wire.assign(parsed.head).append(memcache::kCrlf);
+  // The merge needs to know which statistics these are, after the client's bytes are gone.
+  turn_.requests.set_reply(parent, parsed.arguments);
+  parent.key = parent.reply_view();
+  cluster_.root().broadcast(parent, Wire::memcache_stats, wire);
+}
+
+void MemcacheSession::flush_all(const memcache::Request& parsed) {
+  if (!cluster_.config().flush_all_enabled) return answer_unless(parsed.noreply, memcache::kFlushNotAllowed);
+  Request& parent = new_request(Wire::none, Answer::all_ok);
+  parent.noreply = parsed.noreply;
+  std::string& wire = cluster_.scratch();
+  wire.assign(parsed.head).append(memcache::kCrlf);
+  cluster_.root().broadcast(parent, Wire::memcache_line, wire);
+}
+
+std::string MemcacheSession::own_stats() const {
+  const ClusterCounters& counters = cluster_.counters();
+  std::string text;
+  const auto stat = [&text](std::string_view name, std::string_view value) {
+    text.append(memcache::kStatPrefix).append("overlord_").append(name).append(" ").append(value).append("\r\n");
+  };
+  stat("version", OVERLORD_VERSION);
+  stat("pid", std::to_string(::getpid()));
+  stat("cluster", cluster_.config().name);
+  stat("uptime", std::to_string(static_cast<uint64_t>(::time(nullptr)) - cluster_.shared().started_at));
+  stat("curr_connections", std::to_string(cluster_.shared().connections.load(std::memory_order_relaxed)));
+  stat("total_connections", std::to_string(counters.accepted.get()));
+  stat("rejected_connections", std::to_string(counters.rejected.get()));
+  stat("requests", std::to_string(counters.requests.get()));
+  for (size_t i = 1; i < counters.failures.size(); ++i) {
+    stat("failures_" + std::string(routing::failure_name(static_cast<routing::Failure>(i))),
+         std::to_string(counters.failures[i].get()));
+  }
+  return text;
+}
+
+void MemcacheSession::write_answer(Request& request, ChunkQueue& out) {
+  if (request.answer == Answer::stats) {
+    return write_memcache_stats(request, turn_.requests, request.key.empty() ? own_stats() : std::string(), out);
+  }
+  write_memcache_answer(request, turn_.requests, out);
+}
+
+std::unique_ptr<Session> make_memcache_session(Cluster& cluster, uint64_t id) {
+  return std::make_unique<MemcacheSession>(cluster, id);
+}
+
+}  // namespace overlord::proxy

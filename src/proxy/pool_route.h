@@ -1,0 +1,43 @@
+#pragma once
+// PoolRoute: the leaf of a route tree: a ring over the backends of one cluster, in one worker.
+
+#include <memory>
+#include <vector>
+
+#include "config/config.h"
+#include "hashing/hash_tag.h"
+#include "hashing/method.h"
+#include "hashing/ring.h"
+#include "proxy/backend.h"
+#include "routing/route.h"
+
+namespace overlord::proxy {
+
+class PoolRoute final : public routing::Route, public HealthListener {
+ public:
+  // next_id: the worker's counter of backend ids.
+  PoolRoute(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id);
+
+  void start();
+  const std::vector<std::unique_ptr<Backend>>& backends() const { return backends_; }
+
+  void send(routing::Request& request) noexcept override;
+  int32_t target(std::string_view key) const noexcept override;
+  void broadcast(routing::Request& parent, routing::Wire wire, std::string_view bytes) noexcept override;
+  void explain(std::string_view key, std::string& out) const override;
+  void on_health_changed() noexcept override;
+
+ private:
+  void build_ring();
+  uint32_t hash(std::string_view key) const noexcept { return hash_(tag_.trim(key)); }
+
+  Turn& turn_;
+  const config::ClusterConfig& cluster_;
+  const hashing::HashTag tag_;
+  const hashing::HashFn hash_;
+  std::vector<std::unique_ptr<Backend>> backends_;
+  hashing::Ring ring_;
+  std::vector<Backend*> in_ring_;  // what the ring's indexes mean
+};
+
+}  // namespace overlord::proxy

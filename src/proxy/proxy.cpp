@@ -1,0 +1,99 @@
+#include "proxy/proxy.h"
+
+#include <unistd.h>
+
+#include <ctime>
+
+#include "base/log.h"
+
+namespace overlord::proxy {
+namespace {
+
+constexpr int kBacklog = 4096;
+
+net::Driver driver_of(config::IoDriver io) {
+  if (io == config::IoDriver::epoll) return net::Driver::epoll;
+  return io == config::IoDriver::io_uring ? net::Driver::io_uring : net::Driver::automatic;
+}
+
+}  // namespace
+
+Proxy::Proxy(config::ProcessConfig process, config::ClusterFile file) {
+  shared_.process = std::move(process);
+  shared_.file = std::move(file);
+  shared_.started_at = static_cast<uint64_t>(::time(nullptr));
+}
+
+Proxy::~Proxy() {
+  stop(0);
+  resolver_.stop();
+  workers_.clear();
+}
+
+Result<void> Proxy::start() {
+  if (auto made = make_workers(); !made) return made;
+  if (auto opened = open_listeners(); !opened) return opened;
+  for (auto& worker : workers_) worker->start();
+  return {};
+}
+
+Result<void> Proxy::make_workers() {
+  const unsigned long descriptors = net::raise_fd_limit();
+  const uint32_t count = config::resolved_workers(shared_.process);
+  for (uint32_t i = 0; i < count; ++i) {
+    auto loop = net::make_loop(driver_of(shared_.process.io));
+    if (!loop) return std::unexpected(loop.error());
+    workers_.push_back(std::make_unique<Worker>(i, std::move(*loop), shared_, resolver_));
+    if (i == 0) log_info("io driver ", config::to_string(shared_.process.io), ", at most ", descriptors, " descriptors");
+  }
+  for (auto& worker : workers_) {
+    std::vector<Worker*> peers;
+    for (auto& other : workers_) {
+      if (other != worker) peers.push_back(other.get());
+    }
+    worker->set_peers(std::move(peers));
+  }
+  return {};
+}
+
+Result<void> Proxy::open_listeners() {
+  for (size_t c = 0; c < shared_.file.clusters.size(); ++c) {
+    const config::ClusterConfig& cluster = shared_.file.clusters[c];
+    for (const config::Address& address : cluster.listen) {
+      const std::string where = "cluster " + cluster.name + ": cannot listen on " + config::to_string(address) + ": ";
+      if (address.kind == config::Address::Kind::unix_socket) {
+        // One socket; the first worker accepts and hands over.
+        auto resolved = net::unix_address(address.path);
+        if (!resolved) return fail(where + resolved.error().message);
+        auto fd = net::listen_socket(*resolved, false, kBacklog);
+        if (!fd) return fail(where + fd.error().message);
+        workers_[0]->listen(c, std::move(*fd), false);
+        socket_paths_.push_back(address.path);
+      } else {
+        auto resolved = net::resolve(address.host, address.port, true);
+        if (!resolved) return fail(where + resolved.error().message);
+        // Another process with SO_REUSEPORT on the port would silently share it: the first bind goes without.
+        if (auto probe = net::listen_socket(resolved->front(), false, 1); !probe) {
+          return fail(where + probe.error().message);
+        }
+        for (auto& worker : workers_) {
+          auto fd = net::listen_socket(resolved->front(), true, kBacklog);
+          if (!fd) return fail(where + fd.error().message);
+          worker->listen(c, std::move(*fd), false);
+        }
+      }
+      log_info("cluster ", cluster.name, ": ", config::to_string(cluster.cache_type), " on ",
+               config::to_string(address), ", ", cluster.servers.size(), " backends");
+    }
+  }
+  return {};
+}
+
+void Proxy::stop(uint64_t grace_ns) {
+  for (auto& worker : workers_) worker->ask_stop(grace_ns);
+  for (auto& worker : workers_) worker->join();
+  for (const std::string& path : socket_paths_) ::unlink(path.c_str());
+  socket_paths_.clear();
+}
+
+}  // namespace overlord::proxy

@@ -1,0 +1,33 @@
+#pragma once
+// Proxy: the process' data plane: opens the listening sockets, starts the workers, stops them.
+
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "proxy/resolver.h"
+#include "proxy/worker.h"
+
+namespace overlord::proxy {
+
+class Proxy {
+ public:
+  Proxy(config::ProcessConfig process, config::ClusterFile file);
+  ~Proxy();
+
+  // Opens every listening socket, or says which could not be and why; then starts the workers.
+  Result<void> start();
+  // Lets requests in flight finish for at most grace_ns, then returns with all threads ended.
+  void stop(uint64_t grace_ns);
+
+ private:
+  Result<void> make_workers();
+  Result<void> open_listeners();
+
+  Shared shared_;
+  Resolver resolver_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::string> socket_paths_;  // unix listeners, removed at the end
+};
+
+}  // namespace overlord::proxy

@@ -1,0 +1,134 @@
+#include "proxy/redis_answer.h"
+
+#include <charconv>
+#include <cstring>
+#include <string_view>
+
+#include "protocol/redis/reply_scanner.h"
+
+namespace overlord::proxy {
+
+using routing::Answer;
+using routing::Failure;
+using routing::Request;
+using routing::RequestPool;
+
+namespace {
+
+constexpr std::string_view kOk = "+OK\r\n";
+const std::string_view kBadReply = routing::redis_error_line(Failure::bad_reply);
+
+void write_reply(Request& request, RequestPool& pool, ChunkQueue& out) {
+  if (request.reply_size > 0) out.append(pool.chunks(), request.reply, request.reply_size);
+  out.splice(request.reply_chain);
+}
+
+// The first child that failed or answered an error decides; true when there was one.
+bool write_first_error(Request& parent, RequestPool& pool, ChunkQueue& out) {
+  for (Request* child = parent.children; child != nullptr; child = child->next) {
+    if (child->failure != Failure::none) {
+      out.append(pool.chunks(), routing::redis_error_line(child->failure));
+      return true;
+    }
+    if (child->error_reply) {
+      write_reply(*child, pool, out);
+      return true;
+    }
+  }
+  return false;
+}
+
+// ":123\r\n" or "*12\r\n": the number behind the type byte; false when it is not that.
+bool read_header(std::string_view reply, char type, int64_t& number, size_t& size) {
+  if (reply.empty() || reply[0] != type) return false;
+  const size_t end = reply.find('\n');
+  if (end == std::string_view::npos || end < 3) return false;
+  const auto [last, failed] = std::from_chars(reply.data() + 1, reply.data() + end - 1, number);
+  size = end + 1;
+  return failed == std::errc{} && last == reply.data() + end - 1;
+}
+
+void write_number(char type, int64_t number, RequestPool& pool, ChunkQueue& out) {
+  char text[32];
+  text[0] = type;
+  char* end = std::to_chars(text + 1, text + sizeof(text) - 2, number).ptr;
+  *end++ = '\r';
+  *end++ = '\n';
+  out.append(pool.chunks(), text, static_cast<size_t>(end - text));
+}
+
+void write_sum(Request& parent, RequestPool& pool, ChunkQueue& out) {
+  int64_t sum = 0;
+  for (Request* child = parent.children; child != nullptr; child = child->next) {
+    int64_t part = 0;
+    size_t size = 0;
+    if (!read_header(pool.flatten_reply(*child), ':', part, size)) return out.append(pool.chunks(), kBadReply);
+    sum += part;
+  }
+  write_number(':', sum, pool, out);
+}
+
+// One element of an array of bulk strings; 0 when it is not one. The reply was framed before, so it is whole.
+size_t element_size(std::string_view rest) {
+  int64_t length = 0;
+  size_t header = 0;
+  if (read_header(rest, '$', length, header)) {
+    return length < 0 ? header : header + static_cast<size_t>(length) + 2;
+  }
+  redis::ReplyScanner scanner;
+  size_t size = 0;
+  return scanner.advance(rest, size) == redis::ReplyScanner::Status::done ? size : 0;
+}
+
+void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
+  // reply/reply_size of each child become a cursor over its elements.
+  for (Request* child = parent.children; child != nullptr; child = child->next) {
+    const std::string_view reply = pool.flatten_reply(*child);
+    int64_t count = 0;
+    size_t header = 0;
+    if (!read_header(reply, '*', count, header) || count != static_cast<int64_t>(child->key_count)) {
+      return out.append(pool.chunks(), kBadReply);
+    }
+    child->reply += header;
+    child->reply_size -= header;
+  }
+  Request* by_index[64];
+  const bool few = parent.child_count <= 64;
+  if (few) {
+    size_t i = 0;
+    for (Request* child = parent.children; child != nullptr; child = child->next) by_index[i++] = child;
+  }
+  write_number('*', parent.key_count, pool, out);
+  const auto* map = reinterpret_cast<const uint16_t*>(parent.key_map.data);
+  Buffer table;
+  Request** children = by_index;
+  if (!few) {
+    table = pool.buffers().take(parent.child_count * sizeof(Request*));
+    children = reinterpret_cast<Request**>(table.data);
+    size_t i = 0;
+    for (Request* child = parent.children; child != nullptr; child = child->next) children[i++] = child;
+  }
+  for (uint32_t i = 0; i < parent.key_count; ++i) {
+    Request& child = *children[map[i]];
+    const size_t size = element_size(child.reply_view());
+    out.append(pool.chunks(), child.reply, size);
+    child.reply += size;
+    child.reply_size -= size;
+  }
+  pool.buffers().give(table);
+}
+
+}  // namespace
+
+void write_redis_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
+  if (request.answer == Answer::reply) [[likely]] return write_reply(request, pool, out);
+  if (write_first_error(request, pool, out)) return;
+  switch (request.answer) {
+    case Answer::forward_child: return write_reply(*request.children, pool, out);
+    case Answer::mget: return write_mget(request, pool, out);
+    case Answer::sum: return write_sum(request, pool, out);
+    default: return out.append(pool.chunks(), kOk);
+  }
+}
+
+}  // namespace overlord::proxy

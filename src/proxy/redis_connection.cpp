@@ -1,0 +1,85 @@
+// The redis dialect of a backend connection: one RESP reply per request.
+
+#include "protocol/redis/reply_scanner.h"
+#include "protocol/redis/writer.h"
+#include "proxy/backend.h"
+
+namespace overlord::proxy {
+namespace {
+
+using redis::ReplyScanner;
+using routing::Request;
+using routing::Wire;
+
+class RedisConnection final : public BackendConnection {
+ public:
+  using BackendConnection::BackendConnection;
+
+ protected:
+  void encode(Request& request) override {
+    stream_.out.append(turn_.chunks(), request.bytes);
+    push_queue(request);
+  }
+
+  bool receive(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      Request* head = queue_head();
+      if (head == nullptr) return false;
+      const bool begun = scanner_.started();
+      size_t consumed = 0;
+      const auto status = scanner_.advance(bytes, consumed);
+      if (status == ReplyScanner::Status::error) return false;
+      const std::string_view piece = bytes.substr(0, consumed);
+      bytes.remove_prefix(consumed);
+      if (scanner_.is_push()) {
+        // Nobody behind a shared connection asked for pushes.
+        if (status == ReplyScanner::Status::done) scanner_.reset();
+        continue;
+      }
+      if (status == ReplyScanner::Status::more) {
+        add_piece(*head, piece);
+        continue;
+      }
+      head->error_reply = scanner_.type() == '-';
+      scanner_.reset();
+      if (begun) {
+        add_piece(*head, piece);
+      } else {
+        set_slice(*head, piece);
+      }
+      pop_head();
+    }
+    return true;
+  }
+
+  void reset_receive() override { scanner_.reset(); }
+  bool reply_begun() const override { return scanner_.started(); }
+
+  void send_handshake() override {
+    const std::string& password = backend_.cluster().redis_auth;
+    if (!password.empty() && state() == State::connecting) {
+      std::string auth;
+      const std::string_view words[] = {"AUTH", password};
+      redis::append_command(auth, words);
+      take_internal(make_internal(Wire::redis), auth);
+    }
+    take_internal(make_internal(Wire::redis), "*1\r\n$4\r\nPING\r\n");
+  }
+
+  bool verify(const Request& request) const override {
+    const std::string_view answer = request.reply_view();
+    // A server that is loading its data is alive; its own answer goes to the clients.
+    return answer.starts_with("+") || answer.starts_with("-LOADING") || answer.starts_with("-MASTERDOWN");
+  }
+
+ private:
+  ReplyScanner scanner_;
+};
+
+}  // namespace
+
+std::unique_ptr<BackendConnection> make_redis_connection(Backend& backend) {
+  return std::make_unique<RedisConnection>(backend);
+}
+
+}  // namespace overlord::proxy

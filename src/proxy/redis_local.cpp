@@ -1,0 +1,276 @@
+// The redis commands that the proxy answers itself: those of the connection, and what clients ask to know the server.
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstring>
+
+#include "protocol/redis/command_reply.h"
+#include "protocol/redis/writer.h"
+#include "proxy/redis_session.h"
+
+namespace overlord::proxy {
+
+using redis::Command;
+
+namespace {
+
+// What clients take for the server's version: they gate features on it. The command table is that of redis 7.0.
+constexpr std::string_view kShownVersion = "7.0.0";
+
+bool equal_fold(std::string_view a, std::string_view b) {
+  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
+}
+
+// Compares in a time that does not depend on where the first difference is.
+bool same_secret(std::string_view given, std::string_view wanted) {
+  unsigned char difference = given.size() == wanted.size() ? 0 : 1;
+  for (size_t i = 0; i < given.size(); ++i) {
+    difference = static_cast<unsigned char>(difference | (given[i] ^ wanted[i % std::max<size_t>(wanted.size(), 1)]));
+  }
+  return difference == 0;
+}
+
+bool valid_name(std::string_view name) {
+  return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
+}
+
+constexpr std::string_view kBadName =
+    "ERR Client names cannot contain spaces, newlines or special characters.";
+
+}  // namespace
+
+void RedisSession::local(const Command& command) {
+  const std::string_view name = command.name;
+  std::string& out = cluster_.scratch();
+  out.clear();
+  if (name == "ping") {
+    if (parser_.argc() == 1) return answer_static("+PONG\r\n");
+    if (parser_.argc() > 2) return error(redis::wrong_arity_error(name));
+    redis::append_bulk(out, parser_.arg(1));
+    return answer(out);
+  }
+  if (name == "echo") {
+    redis::append_bulk(out, parser_.arg(1));
+    return answer(out);
+  }
+  if (name == "quit") return answer_and_close("+OK\r\n");
+  if (name == "select") return local_select();
+  if (name == "auth") return local_auth();
+  if (name == "hello") return local_hello();
+  if (name == "info") return local_info();
+  if (name == "time") {
+    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
+                         std::chrono::system_clock::now().time_since_epoch())
+                         .count();
+    redis::append_array_header(out, 2);
+    redis::append_bulk(out, std::to_string(now / 1'000'000));
+    redis::append_bulk(out, std::to_string(now % 1'000'000));
+    return answer(out);
+  }
+  if (name.starts_with("client|")) return local_client(command);
+  if (name.starts_with("command")) {
+    redis::append_command_reply(out, command, parser_);
+    return answer(out);
+  }
+  refuse(command);
+}
+
+void RedisSession::local_select() {
+  const std::string_view db = parser_.arg(1);
+  if (db == "0") return answer_static("+OK\r\n");
+  if (!db.empty() && std::ranges::all_of(db, [](char c) { return c >= '0' && c <= '9'; })) {
+    return error("ERR DB index is out of range");
+  }
+  error("ERR value is not an integer or out of range");
+}
+
+bool RedisSession::check_password(std::string_view user, std::string_view password) {
+  if (user == "default" && same_secret(password, cluster_.config().password)) {
+    authenticated_ = true;
+    return true;
+  }
+  error("WRONGPASS invalid username-password pair or user is disabled.");
+  return false;
+}
+
+void RedisSession::local_auth() {
+  if (parser_.argc() > 3) return error("ERR syntax error");
+  const bool with_user = parser_.argc() == 3;
+  if (cluster_.config().password.empty()) {
+    // As a server without a password answers: the old form is an error, the default user is always right.
+    if (with_user && parser_.arg(1) == "default") return answer_static("+OK\r\n");
+    if (with_user) return error("WRONGPASS invalid username-password pair or user is disabled.");
+    return error(
+        "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
+        "configuration is correct?");
+  }
+  if (check_password(with_user ? parser_.arg(1) : "default", parser_.arg(with_user ? 2 : 1))) {
+    answer_static("+OK\r\n");
+  }
+}
+
+void RedisSession::local_hello() {
+  const uint32_t argc = parser_.argc();
+  if (argc >= 2) {
+    const std::string_view version = parser_.arg(1);
+    if (version.empty() || !std::ranges::all_of(version, [](char c) { return c >= '0' && c <= '9'; })) {
+      return error("ERR Protocol version is not an integer or out of range");
+    }
+    if (version != "2") return error("NOPROTO unsupported protocol version");
+  }
+  std::string_view name;
+  bool named = false;
+  const bool needs_auth = !cluster_.config().password.empty();
+  for (uint32_t i = 2; i < argc; ++i) {
+    if (argc > redis::RequestParser::kFirstArgs) return error("ERR Syntax error in HELLO option");
+    const std::string_view option = parser_.arg(i);
+    if (equal_fold(option, "AUTH") && i + 2 < argc) {
+      if (needs_auth) {
+        if (!check_password(parser_.arg(i + 1), parser_.arg(i + 2))) return;
+      } else if (parser_.arg(i + 1) != "default") {
+        return error("WRONGPASS invalid username-password pair or user is disabled.");
+      }
+      i += 2;
+    } else if (equal_fold(option, "SETNAME") && i + 1 < argc) {
+      name = parser_.arg(++i);
+      named = true;
+      if (!valid_name(name)) return error(kBadName);
+    } else {
+      return error("ERR Syntax error in HELLO option '" + std::string(option) + "'");
+    }
+  }
+  if (!authenticated_) {
+    return error(
+        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
+        "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
+  }
+  if (named) set_name(name);
+  std::string& out = cluster_.scratch();
+  out.clear();
+  redis::append_array_header(out, 14);
+  redis::append_bulk(out, "server");
+  redis::append_bulk(out, "redis");
+  redis::append_bulk(out, "version");
+  redis::append_bulk(out, kShownVersion);
+  redis::append_bulk(out, "proto");
+  redis::append_integer(out, 2);
+  redis::append_bulk(out, "id");
+  redis::append_integer(out, static_cast<int64_t>(id()));
+  redis::append_bulk(out, "mode");
+  redis::append_bulk(out, "standalone");
+  redis::append_bulk(out, "role");
+  redis::append_bulk(out, "master");
+  redis::append_bulk(out, "modules");
+  redis::append_array_header(out, 0);
+  answer(out);
+}
+
+void RedisSession::set_name(std::string_view name) {
+  name_ = name.empty() ? nullptr : std::make_unique<std::string>(name);
+}
+
+void RedisSession::local_client(const Command& command) {
+  const std::string_view sub = command.name.substr(std::strlen("client|"));
+  std::string& out = cluster_.scratch();
+  if (sub == "setname") {
+    if (!valid_name(parser_.arg(2))) return error(kBadName);
+    set_name(parser_.arg(2));
+    return answer_static("+OK\r\n");
+  }
+  if (sub == "getname") {
+    if (name_ == nullptr) return answer_static("$-1\r\n");
+    redis::append_bulk(out, *name_);
+    return answer(out);
+  }
+  if (sub == "id") {
+    redis::append_integer(out, static_cast<int64_t>(id()));
+    return answer(out);
+  }
+  if (sub == "setinfo") {
+    const std::string_view attribute = parser_.arg(2);
+    if (!equal_fold(attribute, "lib-name") && !equal_fold(attribute, "lib-ver")) {
+      return error("ERR Unrecognized option '" + std::string(attribute) + "'");
+    }
+    if (!valid_name(parser_.arg(3))) {
+      return error("ERR " + std::string(attribute) + " cannot contain spaces, newlines or special characters.");
+    }
+    return answer_static("+OK\r\n");
+  }
+  refuse(command);
+}
+
+void RedisSession::local_info() {
+  std::string& out = cluster_.scratch();
+  redis::append_bulk(out, info_text());
+  answer(out);
+}
+
+std::string RedisSession::info_text() const {
+  const ClusterCounters& counters = cluster_.counters();
+  const auto now = static_cast<uint64_t>(::time(nullptr));
+  const auto wants = [this](std::string_view section) {
+    if (parser_.argc() == 1) return true;
+    for (uint32_t i = 1; i < std::min(parser_.argc(), redis::RequestParser::kFirstArgs); ++i) {
+      for (const std::string_view all : {section, std::string_view("default"), std::string_view("all"),
+                                         std::string_view("everything")}) {
+        if (equal_fold(parser_.arg(i), all)) return true;
+      }
+    }
+    return false;
+  };
+  std::string text;
+  const auto section = [&text](std::string_view name) {
+    if (!text.empty()) text.append("\r\n");
+    text.append("# ").append(name).append("\r\n");
+  };
+  const auto line = [&text](std::string_view key, std::string_view value) {
+    text.append(key).append(":").append(value).append("\r\n");
+  };
+  if (wants("server")) {
+    section("Server");
+    line("redis_version", kShownVersion);
+    line("redis_mode", "standalone");
+    line("overlord_version", OVERLORD_VERSION);
+    line("process_id", std::to_string(::getpid()));
+    line("uptime_in_seconds", std::to_string(now - cluster_.shared().started_at));
+    line("cluster_name", cluster_.config().name);
+    line("io_driver", turn_.loop.driver());
+  }
+  if (wants("clients")) {
+    section("Clients");
+    line("connected_clients", std::to_string(cluster_.shared().connections.load(std::memory_order_relaxed)));
+    line("maxclients", std::to_string(cluster_.shared().process.max_connections));
+  }
+  if (wants("stats")) {
+    section("Stats");
+    line("total_connections_received", std::to_string(counters.accepted.get()));
+    line("total_commands_processed", std::to_string(counters.requests.get()));
+    line("rejected_connections", std::to_string(counters.rejected.get()));
+    for (size_t i = 1; i < counters.failures.size(); ++i) {
+      line("failures_" + std::string(routing::failure_name(static_cast<routing::Failure>(i))),
+           std::to_string(counters.failures[i].get()));
+    }
+  }
+  if (wants("replication")) {
+    section("Replication");
+    line("role", "master");
+    line("connected_slaves", "0");
+  }
+  if (wants("cluster")) {
+    section("Cluster");
+    line("cluster_enabled", "0");
+  }
+  if (wants("backends")) {
+    section("Backends");
+    for (const auto& backend : cluster_.pool().backends()) {
+      line(backend->server().ring_name, std::string(backend->ejected() ? "state=ejected" : "state=in_ring") +
+                                            ",requests=" + std::to_string(backend->counters().requests.get()) +
+                                            ",faults=" + std::to_string(backend->counters().failures.get()));
+    }
+  }
+  return text;
+}
+
+}  // namespace overlord::proxy

@@ -1,0 +1,201 @@
+#include "proxy/redis_session.h"
+
+#include "protocol/redis/writer.h"
+#include "proxy/redis_answer.h"
+#include "proxy/redis_split.h"
+
+namespace overlord::proxy {
+
+using redis::Command;
+using redis::ParseStatus;
+using redis::Treatment;
+using routing::Answer;
+using routing::Request;
+using routing::Wire;
+
+namespace {
+
+// A value larger than this is passed on while it arrives instead of being kept until it is whole.
+constexpr int64_t kStreamValue = 128 * 1024;
+
+redis::RequestLimits parser_limits(const config::Limits& limits) {
+  redis::RequestLimits out;
+  out.max_args = limits.max_arguments;
+  out.max_bulk = limits.max_value_size;
+  return out;
+}
+
+// Only commands that need nothing but their key to be placed, and that the key's node answers alone.
+bool may_stream(const Command& command) {
+  return command.treatment == Treatment::single && command.first_key == 1 && command.key_specs.size() <= 1;
+}
+
+}  // namespace
+
+RedisSession::RedisSession(Cluster& cluster, uint64_t id)
+    : Session(cluster, id),
+      parser_(parser_limits(cluster.config().limits)),
+      authenticated_(cluster.config().password.empty()) {}
+
+Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
+  const ParseStatus status = parser_.parse(bytes);
+  switch (status) {
+    case ParseStatus::incomplete:
+      return parser_.pending_bulk() > kStreamValue ? consider_upload(bytes, used) : Step::need_more;
+    case ParseStatus::error:
+      answer_and_close(parser_.error());
+      return Step::stop;
+    case ParseStatus::complete: handle(); break;
+    case ParseStatus::skip: break;
+  }
+  used = parser_.size();
+  parser_.reset();
+  return Step::consumed;
+}
+
+Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used) {
+  if (parser_.is_inline() || parser_.args_seen() < 2) return Step::need_more;
+  const Command* command = redis::find_command(parser_.arg(0));
+  if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_.args_declared()) ||
+      !authenticated_ || parser_.arg(1).size() > cluster_.config().limits.max_key_size) {
+    return Step::need_more;  // judged when it is whole
+  }
+  if (in_flight()) {
+    wait_for_answers();
+    return Step::need_more;
+  }
+  cluster_.counters().requests.add();
+  Request& request = new_request(Wire::redis, Answer::reply);
+  request.command = command;
+  request.key = parser_.arg(1);
+  request.bytes = bytes;
+  upload_scanner().start(parser_, bytes.size());
+  begin_upload(request);
+  parser_.reset();
+  used = bytes.size();
+  return Step::consumed;
+}
+
+Session::Step RedisSession::consume_upload(std::string_view bytes, size_t& used) {
+  const auto status = scanner_->advance(bytes, used);
+  continue_upload(bytes.substr(0, used));
+  if (status == redis::MessageScanner::Status::done) {
+    end_upload();
+    scanner_.reset();
+  } else if (status == redis::MessageScanner::Status::error) {
+    const std::string_view line = scanner_->error();
+    abort_upload();
+    answer_and_close(line);
+    return Step::stop;
+  }
+  return Step::consumed;
+}
+
+redis::MessageScanner& RedisSession::upload_scanner() {
+  scanner_ = std::make_unique<redis::MessageScanner>();
+  return *scanner_;
+}
+
+void RedisSession::error(std::string_view text) {
+  std::string& line = cluster_.scratch();
+  line.clear();
+  redis::append_error(line, text);
+  answer(line);
+}
+
+void RedisSession::refuse(const Command& command) {
+  std::string text = "ERR '";
+  text.append(command.name).append("' is not supported through this proxy");
+  error(text);
+}
+
+void RedisSession::handle() {
+  cluster_.counters().requests.add();
+  const redis::Resolved resolved = redis::resolve_command(parser_);
+  if (resolved.status != redis::Resolved::Status::ok) [[unlikely]] {
+    return error(redis::resolve_error(resolved, parser_));
+  }
+  const Command* command = resolved.command;
+  if (!authenticated_ && (command->flags & redis::kNoAuth) == 0) [[unlikely]] {
+    return error("NOAUTH Authentication required.");
+  }
+  if (command->rule != redis::CallRule::none) [[unlikely]] {
+    if (const std::string_view why = redis::refused_call(*command, parser_); !why.empty()) return error(why);
+  }
+  switch (command->treatment) {
+    case Treatment::single: return route_single(*command);
+    case Treatment::one_node: return route_one_node(*command);
+    case Treatment::split_mget:
+    case Treatment::split_mset:
+    case Treatment::split_sum: {
+      if (command->treatment == Treatment::split_mset && parser_.argc() % 2 == 0) {
+        return error(redis::wrong_arity_error(command->name));
+      }
+      Request& request = new_request(Wire::none, Answer::reply);
+      request.command = command;
+      return split_by_node(request, *command, parser_, cluster_);
+    }
+    case Treatment::local: return local(*command);
+    case Treatment::refused: return refuse(*command);
+  }
+}
+
+void RedisSession::route_single(const Command& command) {
+  if (command.first_key <= 0 || command.first_key >= static_cast<int>(redis::RequestParser::kFirstArgs) ||
+      command.key_specs.size() > 1) [[unlikely]] {
+    return route_one_node(command);
+  }
+  send_whole(command, parser_.arg(static_cast<uint32_t>(command.first_key)));
+}
+
+void RedisSession::route_one_node(const Command& command) {
+  struct Keys {
+    routing::Route& root;
+    std::string_view first{};
+    int32_t target = routing::kNoTarget;
+    uint32_t count = 0;
+    bool one = true;
+  } keys{cluster_.root()};
+  const int found = redis::visit_keys(
+      command, parser_,
+      [](void* context, std::string_view key) {
+        Keys& k = *static_cast<Keys*>(context);
+        const int32_t target = k.root.target(key);
+        if (k.count++ == 0) {
+          k.first = key;
+          k.target = target;
+        } else if (target != k.target) {
+          k.one = false;
+        }
+      },
+      &keys);
+  if (found < 0) {
+    // The server words this best, and any of them says the same.
+    return send_whole(command, parser_.argc() > 1 ? parser_.arg(1) : parser_.arg(0));
+  }
+  if (found == 0) return error("ERR a command without keys cannot be placed on a node by this proxy");
+  if (!keys.one) {
+    Request& request = new_request(Wire::none, Answer::reply);
+    return routing::fail(request, routing::Failure::cross_node);
+  }
+  send_whole(command, keys.first);
+}
+
+void RedisSession::send_whole(const Command& command, std::string_view key) {
+  if (key.size() > cluster_.config().limits.max_key_size) return error("ERR key is longer than max_key_size");
+  Request& request = new_request(Wire::redis, Answer::reply);
+  request.command = &command;
+  request.key = key;
+  request.bytes = parser_.wire();
+  route(request);
+}
+
+void RedisSession::write_answer(Request& request, ChunkQueue& out) {
+  write_redis_answer(request, turn_.requests, out);
+}
+
+std::unique_ptr<Session> make_redis_session(Cluster& cluster, uint64_t id) {
+  return std::make_unique<RedisSession>(cluster, id);
+}
+
+}  // namespace overlord::proxy

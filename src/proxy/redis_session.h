@@ -1,0 +1,54 @@
+#pragma once
+// RedisSession: a client that speaks RESP2 (or inline commands). Commands with keys go down the route tree, those of
+// the connection are answered here (redis_local.cpp), commands over several nodes are split (redis_split.h).
+
+#include <memory>
+#include <string>
+
+#include "protocol/redis/command.h"
+#include "protocol/redis/request_parser.h"
+#include "proxy/session.h"
+
+namespace overlord::proxy {
+
+class RedisSession final : public Session {
+ public:
+  RedisSession(Cluster& cluster, uint64_t id);
+
+ protected:
+  Step consume(std::string_view bytes, size_t& used) override;
+  Step consume_upload(std::string_view bytes, size_t& used) override;
+  void write_answer(routing::Request& request, ChunkQueue& out) override;
+  std::string_view failure_line(routing::Failure failure) const override {
+    return routing::redis_error_line(failure);
+  }
+
+ private:
+  void handle();
+  Step consider_upload(std::string_view bytes, size_t& used);
+  void route_single(const redis::Command& command);
+  void route_one_node(const redis::Command& command);
+  void send_whole(const redis::Command& command, std::string_view key);
+  void refuse(const redis::Command& command);
+  void error(std::string_view text);  // without "-" and CRLF
+
+  // redis_local.cpp
+  void local(const redis::Command& command);
+  void local_client(const redis::Command& command);
+  void local_hello();
+  void local_auth();
+  bool check_password(std::string_view user, std::string_view password);  // answers when it is wrong
+  void set_name(std::string_view name);
+  void local_select();
+  void local_info();
+  std::string info_text() const;
+
+  redis::RequestParser parser_;
+  redis::MessageScanner& upload_scanner();
+
+  std::unique_ptr<redis::MessageScanner> scanner_;  // of an upload
+  bool authenticated_;
+  std::unique_ptr<std::string> name_;  // CLIENT SETNAME
+};
+
+}  // namespace overlord::proxy

@@ -1,0 +1,340 @@
+#include "proxy/session.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/log.h"
+
+namespace overlord::proxy {
+
+using routing::Answer;
+using routing::Failure;
+using routing::Progress;
+using routing::Request;
+using routing::Wire;
+
+namespace {
+
+// A reply that is passed on in pieces: at most this much of it waits for the client.
+constexpr size_t kStreamAhead = 512 * 1024;
+// A reply that must wait for others: at most this much of it is held before its connection is paused.
+constexpr size_t kHoldAhead = 16 * 1024 * 1024;
+// An upload: at most this much waits for the backend.
+constexpr size_t kUploadAhead = 256 * 1024;
+constexpr uint64_t kLinger = 5'000'000'000;
+
+}  // namespace
+
+Session::Session(Cluster& cluster, uint64_t id) : cluster_(cluster), turn_(cluster.turn()), id_(id) {
+  timeouts_.set([](void* self) { static_cast<Session*>(self)->check_timeouts(); }, this);
+}
+
+Session::~Session() { stream_.out.clear(turn_.chunks()); }
+
+void Session::start(net::UniqueFd fd) {
+  last_active_ = turn_.now();
+  turn_.loop.adopt(stream_, std::move(fd), *this);
+  if (const uint64_t tick = cluster_.client_tick()) turn_.loop.timers().arm(timeouts_, turn_.now(), tick);
+}
+
+void Session::drain() noexcept {
+  close_when_answered();
+  turn_.sessions.add(*this);
+}
+
+// Reading
+
+void Session::on_data(std::span<char> bytes) {
+  last_active_ = turn_.now();
+  if (life_ != Life::open) return;
+  std::string_view rest(bytes.data(), bytes.size());
+  if (partial_size_ > 0 || must_wait()) {
+    keep_partial(rest);
+    process_partial();
+  } else {
+    rest.remove_prefix(process(rest));
+    if (!rest.empty()) keep_partial(rest);
+  }
+  if (life_ == Life::open && must_wait()) stop_reading();
+}
+
+size_t Session::process(std::string_view bytes) {
+  const size_t size = bytes.size();
+  while (!bytes.empty() && life_ == Life::open && !must_wait()) {
+    size_t used = 0;
+    const Step step = uploading_ ? consume_upload(bytes, used) : consume(bytes, used);
+    bytes.remove_prefix(used);
+    if (step == Step::need_more) break;
+    if (step == Step::stop) return size;
+  }
+  return life_ == Life::open ? size - bytes.size() : size;
+}
+
+void Session::process_partial() {
+  if (partial_size_ == 0) return;
+  const size_t taken = process({partial_.data + partial_done_, partial_size_ - partial_done_});
+  if (partial_size_ == 0) return;  // the session died meanwhile
+  partial_done_ += static_cast<uint32_t>(taken);
+  if (partial_done_ == partial_size_) {
+    turn_.buffers.give(partial_);
+    partial_size_ = partial_done_ = 0;
+  }
+}
+
+void Session::keep_partial(std::string_view bytes) {
+  if (life_ != Life::open) return;
+  if (partial_done_ > 0) {
+    partial_size_ -= partial_done_;
+    std::memmove(partial_.data, partial_.data + partial_done_, partial_size_);
+    partial_done_ = 0;
+  }
+  const uint64_t size = uint64_t{partial_size_} + bytes.size();
+  if (size > std::min<uint64_t>(cluster_.config().limits.max_request_size, UINT32_MAX)) {
+    return answer_and_close(failure_line(Failure::too_large));
+  }
+  turn_.buffers.grow(partial_, partial_size_, size);
+  std::memcpy(partial_.data + partial_size_, bytes.data(), bytes.size());
+  partial_size_ = static_cast<uint32_t>(size);
+}
+
+bool Session::must_wait() const {
+  return weight_ >= cluster_.config().limits.max_pipeline ||
+         stream_.unsent() >= cluster_.config().limits.max_client_buffer ||
+         (waiting_for_answers_ && head_ != nullptr) || upload_blocked_;
+}
+
+void Session::stop_reading() {
+  if (paused_) return;
+  paused_ = true;
+  turn_.loop.pause_receive(stream_);
+  turn_.sessions.add(*this);
+}
+
+void Session::on_end() {
+  ended_ = true;
+  if (uploading_) return die();  // a request that can never become whole
+  turn_.sessions.add(*this);
+}
+
+void Session::on_error(int) { die(); }
+
+// Requests
+
+Request& Session::new_request(Wire wire, Answer answer) {
+  Request& request = turn_.requests.take(wire, answer, this);
+  request.in_order = head_ != nullptr;
+  (tail_ == nullptr ? head_ : tail_->next) = &request;
+  tail_ = &request;
+  ++weight_;
+  return request;
+}
+
+void Session::answer(std::string_view text) {
+  Request& request = new_request(Wire::none, Answer::reply);
+  turn_.requests.set_reply(request, text);
+  routing::finish(request);
+}
+
+void Session::answer_static(std::string_view text) {
+  Request& request = new_request(Wire::none, Answer::reply);
+  request.set_static_reply(text);
+  routing::finish(request);
+}
+
+void Session::answer_and_close(std::string_view text) {
+  if (!text.empty()) answer(text);
+  close_when_answered();
+}
+
+void Session::close_when_answered() {
+  if (life_ == Life::open) life_ = Life::closing;
+  turn_.sessions.add(*this);
+}
+
+void Session::on_finished(Request& request) noexcept {
+  if (&request == upload_request_) {
+    upload_connection_ = nullptr;
+    upload_blocked_ = false;
+  }
+  turn_.sessions.add(*this);
+}
+
+Progress Session::on_progress(Request& request) noexcept {
+  const bool first = &request == head_;
+  const bool alone = request.children == nullptr;
+  if (first && alone) {
+    request.streaming = true;
+    turn_.sessions.add(*this);
+  }
+  const size_t held = request.reply_chain.size() + (first ? stream_.unsent() : 0);
+  if (held < (first ? kStreamAhead : kHoldAhead)) return Progress::more;
+  request.source_paused = true;
+  return Progress::pause;
+}
+
+void Session::resume_reply(Request& request) {
+  if (!request.source_paused) return;
+  request.source_paused = false;
+  if (request.source != nullptr) request.source->resume_reply();
+}
+
+void Session::on_stalled(Request& request) noexcept {
+  request.source_paused = false;
+  if (&request != head_) {
+    // It waits for an earlier answer, not for a slow reader: only this request is given up.
+    turn_.requests.drop_reply(request);
+    return routing::fail(request, Failure::too_large);
+  }
+  static LogEvery every(std::chrono::seconds(1));
+  if (auto turn = every.next()) {
+    log_warn("cluster ", cluster_.config().name,
+             ": closed a client that does not read a large reply while others wait for it", turn.suffix());
+  }
+  die();
+}
+
+// Uploads
+
+void Session::begin_upload(Request& request) {
+  request.uploading = true;
+  uploading_ = true;
+  upload_request_ = &request;
+  route(request);
+  if (!request.finished) upload_connection_ = static_cast<BackendConnection*>(request.source);
+}
+
+void Session::continue_upload(std::string_view bytes) {
+  if (upload_connection_ == nullptr) return;
+  upload_connection_->upload(bytes);
+  if (upload_connection_->unsent() > kUploadAhead) {
+    upload_blocked_ = true;
+    upload_connection_->notify_drained(this);
+  }
+}
+
+void Session::end_upload() {
+  uploading_ = false;
+  upload_blocked_ = false;
+  if (upload_connection_ != nullptr) upload_connection_->upload_done(*upload_request_);
+  upload_connection_ = nullptr;
+  waiting_for_answers_ = true;  // what follows goes another way and must not overtake it
+}
+
+void Session::abort_upload() {
+  uploading_ = false;
+  upload_blocked_ = false;
+  if (BackendConnection* connection = std::exchange(upload_connection_, nullptr)) connection->upload_aborted();
+}
+
+void Session::on_upload_drained() noexcept {
+  upload_blocked_ = false;
+  turn_.sessions.add(*this);
+}
+
+// Writing
+
+void Session::on_drained() {
+  last_active_ = turn_.now();
+  turn_.sessions.add(*this);
+}
+
+void Session::write_ready() {
+  while (head_ != nullptr && head_->finished) {
+    if (head_->failure != Failure::none && head_->streaming) return die();  // half of it has been sent
+    write_request(*head_);
+    pop_head();
+  }
+  if (head_ != nullptr && head_->streaming) stream_.out.splice(head_->reply_chain);
+}
+
+void Session::write_request(Request& request) {
+  if (request.noreply) return;
+  if (request.failure != Failure::none) {
+    cluster_.counters().failed(request.failure);
+    stream_.out.append(turn_.chunks(), failure_line(request.failure));
+    return;
+  }
+  write_answer(request, stream_.out);
+}
+
+void Session::pop_head() {
+  Request& request = *head_;
+  head_ = request.next;
+  if (head_ == nullptr) tail_ = nullptr;
+  weight_ -= request.weight;
+  if (&request == upload_request_) upload_request_ = nullptr;
+  turn_.requests.release_owner(request);
+}
+
+void Session::flush_turn() noexcept {
+  while (life_ != Life::dead) {
+    write_ready();
+    if (life_ == Life::dead) return;
+    if (head_ == nullptr) waiting_for_answers_ = false;
+    if (life_ == Life::open && !must_wait() && partial_size_ > 0 && paused_) process_partial();
+    if (head_ != nullptr && head_->finished) continue;
+    turn_.loop.flush(stream_);
+    if (head_ != nullptr && head_->source_paused && stream_.unsent() < kStreamAhead / 2) resume_reply(*head_);
+    if (!paused_ || must_wait() || life_ != Life::open) break;
+    if (partial_size_ > partial_done_ && !uploading_) {
+      // Whole messages may still lie there that had to wait.
+      const uint32_t before = partial_size_ - partial_done_;
+      process_partial();
+      if (head_ != nullptr && head_->finished) continue;
+      if (must_wait()) break;
+      if (partial_size_ - partial_done_ < before) continue;
+    }
+    paused_ = false;
+    turn_.loop.resume_receive(stream_);
+    break;
+  }
+  if (life_ == Life::dead) return;
+  const bool nothing_left = head_ == nullptr && (life_ == Life::closing || (ended_ && !paused_));
+  if (nothing_left) {
+    turn_.loop.close_after_flush(stream_, kLinger);
+    return leave();
+  }
+  if (stream_.unsent() > 0 && (paused_ || (head_ != nullptr && head_->source_paused))) stream_.notify_drained = true;
+}
+
+// The end
+
+void Session::leave() {
+  life_ = Life::dead;
+  abort_upload();
+  timeouts_.cancel();
+  for (Request* request = std::exchange(head_, nullptr); request != nullptr;) {
+    Request* next = request->next;
+    resume_reply(*request);
+    turn_.requests.release_owner(*request);
+    request = next;
+  }
+  tail_ = nullptr;
+  upload_request_ = nullptr;
+  turn_.buffers.give(partial_);
+  partial_size_ = partial_done_ = 0;
+  cluster_.remove(*this);
+}
+
+void Session::die() {
+  if (life_ == Life::dead) return;
+  turn_.loop.close(stream_);
+  leave();
+}
+
+void Session::check_timeouts() {
+  const ClientTimeouts& limits = cluster_.client_timeouts();
+  const uint64_t now = turn_.now();
+  const size_t unsent = stream_.unsent();
+  if (unsent > 0 && unsent != last_unsent_) last_active_ = now;
+  last_unsent_ = unsent;
+  const uint64_t idle = now - last_active_;
+  if (unsent > 0 ? limits.write > 0 && idle >= limits.write : limits.read > 0 && idle >= limits.read && head_ == nullptr) {
+    cluster_.counters().timed_out_clients.add();
+    return die();
+  }
+  turn_.loop.timers().arm(timeouts_, now, cluster_.client_tick());
+}
+
+}  // namespace overlord::proxy

@@ -1,0 +1,128 @@
+#pragma once
+// Session: one client connection. Reads requests, sends them down the route tree, and writes the answers in the
+// order the requests came, once per turn. What the bytes mean is in RedisSession and MemcacheSession.
+//
+// Limits: at most max_pipeline requests are in flight and at most max_client_buffer bytes of answers wait; beyond
+// either the session leaves further requests in the socket. A message that is not whole is kept in a buffer of the
+// session's own; one with a value beyond kStreamValue is passed on as it arrives, through a backend connection
+// that it has for itself, after everything before it was answered.
+
+#include <cstdint>
+#include <string_view>
+
+#include "net/loop.h"
+#include "net/timer.h"
+#include "proxy/backend_connection.h"
+#include "proxy/cluster.h"
+#include "proxy/turn.h"
+#include "routing/request.h"
+
+namespace overlord::proxy {
+
+class Session : public Flushable, public net::StreamHandler, public routing::RequestOwner, public Uploader {
+ public:
+  Session(Cluster& cluster, uint64_t id);
+  ~Session() override;
+
+  void start(net::UniqueFd fd);
+  // Closes when what is in flight has been answered; at once when nothing is.
+  void drain() noexcept;
+  void cut() noexcept { die(); }  // closes now
+  uint64_t id() const { return id_; }
+
+  // Flushable
+  void flush_turn() noexcept override;
+  // net::StreamHandler
+  void on_data(std::span<char> bytes) override;
+  void on_end() override;
+  void on_drained() override;
+  void on_error(int error) override;
+  // routing::RequestOwner
+  void on_finished(routing::Request& request) noexcept override;
+  routing::Progress on_progress(routing::Request& request) noexcept override;
+  void on_stalled(routing::Request& request) noexcept override;
+  // Uploader
+  void on_upload_drained() noexcept override;
+
+  Session* list_prev = nullptr;  // the cluster's list of its sessions
+  Session* list_next = nullptr;
+
+ protected:
+  enum class Step : uint8_t {
+    consumed,   // `used` bytes were taken
+    need_more,  // the message is not whole, or must wait
+    stop        // nothing more is to be read from this client
+  };
+
+  // Takes one message at the front of bytes; called again for what is behind it. After need_more it is called with
+  // the same bytes and more (they may have moved), so a parser that remembers how far it got need not look again.
+  virtual Step consume(std::string_view bytes, size_t& used) = 0;
+  // The next bytes of the request that is being uploaded; used: how many belong to it.
+  virtual Step consume_upload(std::string_view bytes, size_t& used) = 0;
+  // Writes one answer to `out`.
+  virtual void write_answer(routing::Request& request, ChunkQueue& out) = 0;
+  // The line for a failure of the proxy's own.
+  virtual std::string_view failure_line(routing::Failure failure) const = 0;
+
+  // A new request at the end of the FIFO. Fill it, then send it by route() or answer it.
+  routing::Request& new_request(routing::Wire wire, routing::Answer answer);
+  void route(routing::Request& request) noexcept { cluster_.root().send(request); }
+  void add_weight(routing::Request& request, uint32_t more) {
+    request.weight += more;
+    weight_ += more;
+  }
+  // Answers without a backend.
+  void answer(std::string_view text);         // copied
+  void answer_static(std::string_view text);  // kept as it is
+  void answer_and_close(std::string_view text);  // then nothing more is read
+  void close_when_answered();
+
+  // Uploads. A message may begin one only when nothing is in flight: else wait_for_answers() and need_more.
+  bool in_flight() const { return head_ != nullptr; }
+  void wait_for_answers() { waiting_for_answers_ = true; }
+  void begin_upload(routing::Request& request);  // request.bytes: the first bytes
+  void continue_upload(std::string_view bytes);  // dropped when the backend is gone
+  void end_upload();
+  void abort_upload();
+
+  Cluster& cluster_;
+  Turn& turn_;
+  net::Stream stream_;
+  uint32_t weight_ = 0;  // requests in flight, a multi-get's keys counted singly
+
+ private:
+  enum class Life : uint8_t { open, closing, dead };
+
+  size_t process(std::string_view bytes);  // returns how many bytes were taken
+  void process_partial();
+  void keep_partial(std::string_view bytes);
+  void stop_reading();
+  bool must_wait() const;
+  void write_ready();
+  void write_request(routing::Request& request);
+  void pop_head();
+  void resume_reply(routing::Request& request);
+  void leave();  // lets go of everything but the stream
+  void die();
+  void check_timeouts();
+
+  const uint64_t id_;
+  Life life_ = Life::open;
+  bool paused_ = false;               // not receiving
+  bool ended_ = false;                // the client sends no more
+  bool waiting_for_answers_ = false;  // the next message needs an empty FIFO
+  bool uploading_ = false;
+  bool upload_blocked_ = false;       // the backend must take bytes before more are read
+  uint32_t partial_size_ = 0;
+  uint32_t partial_done_ = 0;         // bytes at the front of partial_ that were consumed
+  Buffer partial_;
+  routing::Request* head_ = nullptr;
+  routing::Request* tail_ = nullptr;
+  routing::Request* upload_request_ = nullptr;      // until it is answered
+  BackendConnection* upload_connection_ = nullptr;  // null: the bytes go nowhere
+  uint64_t last_active_ = 0;          // when the client last sent or took bytes
+  size_t last_unsent_ = 0;
+  net::Timer timeouts_;
+};
+
+}  // namespace overlord::proxy

@@ -1,0 +1,106 @@
+#include "proxy/worker.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace overlord::proxy {
+namespace {
+
+constexpr uint64_t kSecond = 1'000'000'000;
+// A worker keeps an accepted connection unless another has this many fewer (and a quarter fewer).
+constexpr uint32_t kSkew = 4;
+
+}  // namespace
+
+Worker::Worker(uint32_t index, std::unique_ptr<net::Loop> loop, Shared& shared, Resolver& resolver)
+    : index_(index), loop_(std::move(loop)), turn_(*loop_) {
+  int32_t next_backend = 0;
+  for (const config::ClusterConfig& config : shared.file.clusters) {
+    clusters_.push_back(std::make_unique<Cluster>(turn_, shared, config, resolver, next_backend));
+  }
+  housekeeping_.set([](void* self) { static_cast<Worker*>(self)->housekeeping(); }, this);
+}
+
+Worker::~Worker() {
+  join();
+  clusters_.clear();
+}
+
+void Worker::listen(size_t cluster, net::UniqueFd fd, bool exclusive) {
+  listeners_.push_back(std::make_unique<Listener>(*this, cluster));
+  listeners_.back()->id = loop_->listen(std::move(fd), *listeners_.back(), exclusive);
+}
+
+void Worker::start() {
+  thread_ = std::thread([this] {
+    const std::string name = "worker-" + std::to_string(index_);
+    ::pthread_setname_np(::pthread_self(), name.c_str());
+    for (auto& cluster : clusters_) cluster->start();
+    loop_->timers().arm(housekeeping_, loop_->now(), kSecond);
+    loop_->run(*this);
+  });
+}
+
+void Worker::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+void Worker::take(size_t cluster, net::UniqueFd fd) {
+  if (stopping_) return;
+  // The kernel spreads connections by hash; a few long-lived ones can all land here.
+  Worker* least = this;
+  for (Worker* peer : peers_) {
+    if (peer->connections() < least->connections()) least = peer;
+  }
+  const uint32_t mine = connections();
+  if (least != this && mine >= least->connections() + kSkew && mine / 4 * 3 >= least->connections()) {
+    least->connections_.fetch_add(1, std::memory_order_relaxed);
+    auto handed = std::make_shared<net::UniqueFd>(std::move(fd));
+    least->loop_->post([least, cluster, handed] { least->serve(cluster, std::move(*handed)); });
+    return;
+  }
+  connections_.fetch_add(1, std::memory_order_relaxed);
+  serve(cluster, std::move(fd));
+}
+
+void Worker::serve(size_t cluster, net::UniqueFd fd) {
+  if (!stopping_) clusters_[cluster]->accept(std::move(fd));
+}
+
+void Worker::end_of_turn() {
+  turn_.end();
+  count_connections();
+  if (stopping_ && (connections() == 0 || loop_->now() >= stop_deadline_)) loop_->stop();
+}
+
+void Worker::count_connections() {
+  if (peers_.empty() && !stopping_) return;
+  size_t total = 0;
+  for (const auto& cluster : clusters_) total += cluster->session_count();
+  connections_.store(static_cast<uint32_t>(total), std::memory_order_relaxed);
+}
+
+void Worker::housekeeping() {
+  turn_.ask_trim();
+  if (!stopping_ || loop_->now() < stop_deadline_) {
+    loop_->timers().arm(housekeeping_, loop_->now(), stopping_ ? kSecond / 20 : kSecond);
+  }
+}
+
+void Worker::ask_stop(uint64_t grace_ns) {
+  loop_->post([this, grace_ns] { begin_stop(grace_ns); });
+}
+
+void Worker::begin_stop(uint64_t grace_ns) {
+  if (stopping_) return;
+  stopping_ = true;
+  stop_deadline_ = loop_->now() + grace_ns;
+  for (auto& listener : listeners_) loop_->unlisten(listener->id);
+  for (auto& cluster : clusters_) cluster->drain_sessions();
+  loop_->timers().arm(housekeeping_, loop_->now(), kSecond / 20);
+}
+
+}  // namespace overlord::proxy

@@ -1,0 +1,68 @@
+#pragma once
+// Worker: one thread with its loop and its share of every cluster. Workers share nothing but Shared.
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "net/loop.h"
+#include "proxy/cluster.h"
+#include "proxy/turn.h"
+
+namespace overlord::proxy {
+
+class Worker final : public net::TurnHandler {
+ public:
+  Worker(uint32_t index, std::unique_ptr<net::Loop> loop, Shared& shared, Resolver& resolver);
+  ~Worker() override;
+
+  // Where this worker hands accepted connections when it has more than its share. Before start().
+  void set_peers(std::vector<Worker*> peers) { peers_ = std::move(peers); }
+  // cluster: index into the file. Before start().
+  void listen(size_t cluster, net::UniqueFd fd, bool exclusive);
+  void start();
+
+  // Any thread. Closes listeners, lets what is in flight finish until the deadline, then ends the thread.
+  void ask_stop(uint64_t grace_ns);
+  void join();
+
+  uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
+
+  void end_of_turn() override;
+
+ private:
+  // One listening socket of one cluster.
+  class Listener final : public net::AcceptHandler {
+   public:
+    Listener(Worker& worker, size_t cluster) : worker_(worker), cluster_(cluster) {}
+    void on_accept(net::UniqueFd fd) override { worker_.take(cluster_, std::move(fd)); }
+    net::ListenerId id;
+
+   private:
+    Worker& worker_;
+    size_t cluster_;
+  };
+
+  void take(size_t cluster, net::UniqueFd fd);
+  void serve(size_t cluster, net::UniqueFd fd);
+  void count_connections();
+  void begin_stop(uint64_t grace_ns);
+  void housekeeping();
+
+  const uint32_t index_;
+  std::unique_ptr<net::Loop> loop_;
+  Turn turn_;
+  std::vector<std::unique_ptr<Cluster>> clusters_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<Worker*> peers_;
+  std::atomic<uint32_t> connections_{0};
+  bool stopping_ = false;
+  uint64_t stop_deadline_ = 0;
+  net::Timer housekeeping_;
+  std::thread thread_;
+};
+
+}  // namespace overlord::proxy

@@ -1,0 +1,190 @@
+#include "routing/request.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cstdlib>
+#include <cstring>
+#include <new>
+
+#include "routing/route.h"
+
+namespace overlord::routing {
+
+void Request::push_hop(Route* route, uint64_t scratch) {
+  if (hop_count == kMaxHops) std::abort();  // the tree's depth is checked when it is built
+  hops[hop_count++] = {route, scratch};
+}
+
+void finish(Request& request) noexcept {
+  // Walks up: a child that completes its parent makes the parent run its own hops in turn.
+  for (Request* r = &request; r != nullptr;) {
+    assert(!r->finished);
+    while (r->hop_count > 0) {
+      const Hop hop = r->hops[--r->hop_count];
+      hop.route->on_reply(*r, hop.scratch);
+    }
+    r->finished = true;
+    Request* parent = r->parent;
+    if (parent == nullptr) {
+      if (r->owner != nullptr) r->owner->on_finished(*r);
+      return;
+    }
+    if (--parent->pending > 0) return;
+    r = parent;
+  }
+}
+
+RequestPool::~RequestPool() {
+  while (free_ != nullptr) {
+    Request* next = free_->next;
+    free_->~Request();
+    std::free(free_);
+    free_ = next;
+  }
+}
+
+Request& RequestPool::take(Wire wire, Answer answer, RequestOwner* owner) {
+  Request* r = free_;
+  if (r != nullptr) [[likely]] {
+    free_ = r->next;
+    --free_count_;
+  } else {
+    void* memory = std::malloc(sizeof(Request));
+    if (memory == nullptr) throw std::bad_alloc();
+    r = new (memory) Request;
+  }
+  high_water_ = std::max(high_water_, ++in_use_);
+  r->next = nullptr;
+  r->queue_next = nullptr;
+  r->owner = owner;
+  r->source = nullptr;
+  r->parent = nullptr;
+  r->members = nullptr;
+  r->wire = wire;
+  r->answer = answer;
+  r->failure = Failure::none;
+  r->finished = false;
+  r->held_by_owner = true;
+  r->held_by_queue = false;
+  r->noreply = false;
+  r->error_reply = false;
+  r->reply_volatile = false;
+  r->streaming = false;
+  r->close_after = false;
+  r->source_paused = false;
+  r->uploading = false;
+  r->internal = false;
+  r->in_order = true;
+  r->hop_count = 0;
+  r->bytes = {};
+  r->key = {};
+  r->retrieval = {};
+  r->key_hash = 0;
+  r->pending = 0;
+  r->weight = 1;
+  r->command = nullptr;
+  r->reply = nullptr;
+  r->reply_size = 0;
+  r->reply_buffer = {};
+  r->sent_at = 0;
+  r->children = nullptr;
+  r->last_child = nullptr;
+  r->key_map = {};
+  r->key_count = 0;
+  r->child_count = 0;
+  return *r;
+}
+
+Request& RequestPool::take_child(Request& parent, Wire wire) {
+  Request& child = take(wire, Answer::reply, nullptr);
+  child.parent = &parent;
+  (parent.last_child == nullptr ? parent.children : parent.last_child->next) = &child;
+  parent.last_child = &child;
+  ++parent.pending;
+  ++parent.child_count;
+  return child;
+}
+
+void RequestPool::recycle(Request& r) {
+  r.reply_chain.clear(chunks_);
+  buffers_.give(r.reply_buffer);
+  buffers_.give(r.key_map);
+  r.reply_volatile = false;
+  r.next = free_;
+  free_ = &r;
+  ++free_count_;
+  --in_use_;
+}
+
+void RequestPool::release_owner(Request& request) {
+  for (Request* child = request.children; child != nullptr;) {
+    Request* next = child->next;
+    child->parent = nullptr;
+    child->owner = nullptr;
+    release_owner(*child);
+    child = next;
+  }
+  request.children = nullptr;
+  request.owner = nullptr;
+  request.held_by_owner = false;
+  if (!request.held_by_queue) recycle(request);
+}
+
+void RequestPool::release_queue(Request& request) {
+  request.held_by_queue = false;
+  request.source = nullptr;
+  if (!request.held_by_owner) recycle(request);
+}
+
+void RequestPool::set_reply(Request& request, std::string_view text) {
+  buffers_.give(request.reply_buffer);
+  request.reply_buffer = buffers_.take(text.size());
+  std::memcpy(request.reply_buffer.data, text.data(), text.size());
+  request.reply = request.reply_buffer.data;
+  request.reply_size = text.size();
+  request.reply_volatile = false;
+}
+
+void RequestPool::keep_reply(Request& request) {
+  if (request.reply_volatile) set_reply(request, request.reply_view());
+}
+
+std::string_view RequestPool::flatten_reply(Request& request) {
+  if (request.reply_chain.empty()) return request.reply_view();
+  Buffer whole = buffers_.take(request.reply_size + request.reply_chain.size());
+  size_t used = 0;
+  if (request.reply_size > 0) std::memcpy(whole.data, request.reply, request.reply_size);
+  used += request.reply_size;
+  for (const Chunk* c = request.reply_chain.front(); c != nullptr; c = c->next) {
+    std::memcpy(whole.data + used, c->data() + c->begin, c->size());
+    used += c->size();
+  }
+  request.reply_chain.clear(chunks_);
+  buffers_.give(request.reply_buffer);
+  request.reply_buffer = whole;
+  request.reply = whole.data;
+  request.reply_size = used;
+  request.reply_volatile = false;
+  return request.reply_view();
+}
+
+void RequestPool::drop_reply(Request& request) {
+  request.reply_chain.clear(chunks_);
+  buffers_.give(request.reply_buffer);
+  request.reply = nullptr;
+  request.reply_size = 0;
+  request.reply_volatile = false;
+}
+
+void RequestPool::trim() {
+  while (free_ != nullptr && free_count_ + in_use_ > high_water_) {
+    Request* next = free_->next;
+    free_->~Request();
+    std::free(free_);
+    free_ = next;
+    --free_count_;
+  }
+  high_water_ = in_use_;
+}
+
+}  // namespace overlord::routing

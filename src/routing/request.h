@@ -1,0 +1,203 @@
+#pragma once
+// Request: one unit of work on its way from a client to a backend and back. From a pool, of fixed size.
+//
+//   client bytes -> Session: parse -> Request -> root.send() -> [routes: forward, answer, or push a hop] -> pool
+//                                                                                              |  picks a backend
+//                                                                                              v
+//                                                    BackendConnection: bytes to `out`, Request to the queue
+//                                                                                              |  one write per
+//                                                                                              v  loop turn
+//   client bytes <- Session: ordered flush <- owner <- hops popped: on_reply() <- match reply to head of queue
+//
+// Two parties may hold a request: its owner (a session, or a parent request that gathers children) and the queue
+// of one backend connection. Whoever lets go last gives it back to the pool (RequestPool::release_*). An owner
+// that leaves early (a client that went away, a timeout that was answered) leaves the request in the queue, where
+// the late reply is matched to it and dropped.
+//
+// The reply is either a slice (reply, reply_size) or, when it came in pieces or is large, the bytes of
+// `reply_chain`. A slice points into the loop's receive buffers (volatile: valid until end_of_turn), into
+// `reply_buffer`, or at static text.
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/buffer_pool.h"
+#include "base/chunk.h"
+#include "routing/failure.h"
+
+namespace overlord::redis {
+struct Command;
+}
+
+namespace overlord::routing {
+
+class Route;
+struct Request;
+
+// A backend connection as the reader of a large reply sees it.
+class ReplySource {
+ public:
+  virtual void resume_reply() noexcept = 0;  // after on_progress answered `pause`
+
+ protected:
+  ~ReplySource() = default;
+};
+
+enum class Progress : uint8_t { more, pause };
+
+// Told once when a request has its answer (reply or failure). Must not release the request inside this call.
+class RequestOwner {
+ public:
+  virtual void on_finished(Request& request) noexcept = 0;
+  // More bytes of an unfinished reply were put into reply_chain; may take them from its front.
+  // `pause`: the connection stops receiving until resume_reply().
+  virtual Progress on_progress(Request&) noexcept { return Progress::more; }
+  // The pause lasts too long for the requests that wait behind this one. The owner gives it up or takes the bytes;
+  // the connection goes on receiving (and drops the bytes when there is no owner left).
+  virtual void on_stalled(Request&) noexcept {}
+
+ protected:
+  ~RequestOwner() = default;
+};
+
+// What a backend answers to it, and so how its reply is read.
+enum class Wire : uint8_t {
+  redis,           // one RESP reply
+  memcache_line,   // one line
+  memcache_value,  // one key of a retrieval: a VALUE item or nothing; travels inside a memcache_group
+  memcache_group,  // the retrieval command that carries memcache_value requests to one backend
+  memcache_stats,  // STAT lines up to END
+  none             // never goes to a backend
+};
+
+// How the session turns it into bytes for the client.
+enum class Answer : uint8_t {
+  reply,      // the reply as it is
+  retrieval,  // memcache: items of the children (or its own), then END
+  forward_child,  // the only child's reply as it is
+  mget,       // redis: elements of the children's arrays in key order
+  mset,       // redis: OK, or the first child's error
+  sum,        // redis: integers of the children added
+  stats,      // memcache: children's STAT lines merged
+  all_ok      // OK when every child answered OK, else the first error
+};
+
+struct Hop {
+  Route* route;
+  uint64_t scratch;
+};
+
+struct Request {
+  static constexpr size_t kMaxHops = 8;
+
+  // Links. next: the owner's list (a session's FIFO, a parent's children, a group's members).
+  Request* next;
+  Request* queue_next;  // the backend connection's FIFO
+  RequestOwner* owner;  // null: nobody waits any more
+  ReplySource* source;  // the connection whose queue holds it; null when none does
+  Request* parent;      // set on children and on nothing else
+  Request* members;     // memcache_group: its values, in order of the keys on the wire; linked by queue_next
+
+  Wire wire;
+  Answer answer;
+  Failure failure;
+  bool finished : 1;        // the answer is there
+  bool held_by_owner : 1;
+  bool held_by_queue : 1;
+  bool noreply : 1;         // the client wants no answer
+  bool error_reply : 1;     // the reply is an error line of the backend, whatever was asked
+  bool reply_volatile : 1;  // the slice lies in the receive buffers
+  bool streaming : 1;       // the reply is being passed on before it is whole
+  bool close_after : 1;     // the session closes once this is answered
+  bool source_paused : 1;   // its connection waits for resume_reply
+  bool uploading : 1;       // its bytes are still arriving from the client
+  bool internal : 1;        // the connection's own (handshake, probe)
+  bool in_order : 1;        // the session has other requests in flight: the connection choice must be by key only
+  uint8_t hop_count;
+
+  // What is sent. Valid while Route::send runs, in the receive buffers or the session's partial message.
+  std::string_view bytes;
+  std::string_view key;
+  // memcache_value only: "get", "gets", or "gat 10", "gats 10": values with the same one may share a group.
+  std::string_view retrieval;
+  uint32_t key_hash;
+  uint32_t pending;  // children without an answer
+  uint32_t weight;   // what it counts for in the client's pipeline: 1, or the keys of a multi-get
+  const redis::Command* command;
+
+  const char* reply;
+  uint64_t reply_size;
+  Buffer reply_buffer;
+  ChunkQueue reply_chain;
+
+  uint64_t sent_at;  // loop time when it was queued, ns
+
+  // A parent: its children in order, and for mget the child of each key.
+  Request* children;
+  Request* last_child;
+  Buffer key_map;  // uint16_t per key
+  uint32_t key_count;
+  uint32_t child_count;
+
+  std::array<Hop, kMaxHops> hops;
+
+  std::string_view reply_view() const { return {reply, reply_size}; }
+  void push_hop(Route* route, uint64_t scratch = 0);
+  void set_static_reply(std::string_view text) {
+    reply = text.data();
+    reply_size = text.size();
+    reply_volatile = false;
+  }
+};
+
+// The answer is in place: runs the hops, then tells the owner or the parent.
+void finish(Request& request) noexcept;
+inline void fail(Request& request, Failure failure) noexcept {
+  request.failure = failure;
+  finish(request);
+}
+
+class RequestPool {
+ public:
+  RequestPool(ChunkPool& chunks, BufferPool& buffers) : chunks_(chunks), buffers_(buffers) {}
+  ~RequestPool();
+  RequestPool(const RequestPool&) = delete;
+  RequestPool& operator=(const RequestPool&) = delete;
+
+  // Held by its owner, everything else cleared.
+  Request& take(Wire wire, Answer answer, RequestOwner* owner);
+  // A child of parent, appended to its children; the parent's pending count goes up.
+  Request& take_child(Request& parent, Wire wire);
+
+  // The owner lets go. Children go with their parent; those still queued stay until their reply came.
+  void release_owner(Request& request);
+  // The queue lets go.
+  void release_queue(Request& request);
+
+  // Copies `text` into a buffer that the request owns.
+  void set_reply(Request& request, std::string_view text);
+  // Makes a volatile slice survive the turn.
+  void keep_reply(Request& request);
+  // Makes the whole reply one slice; a chain is copied.
+  std::string_view flatten_reply(Request& request);
+  void drop_reply(Request& request);
+
+  void trim();
+  size_t in_use() const { return in_use_; }
+  ChunkPool& chunks() { return chunks_; }
+  BufferPool& buffers() { return buffers_; }
+
+ private:
+  void recycle(Request& request);
+
+  ChunkPool& chunks_;
+  BufferPool& buffers_;
+  Request* free_ = nullptr;
+  size_t free_count_ = 0;
+  size_t in_use_ = 0;
+  size_t high_water_ = 0;
+};
+
+}  // namespace overlord::routing
