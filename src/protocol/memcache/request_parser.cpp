@@ -277,7 +277,7 @@ ParseStatus LineParser::unknown() {
 // of the line has arrived.
 bool may_be_long(std::string_view bytes) {
   const size_t blanks = bytes.find_first_not_of(' ');
-  if (blanks == bytes.npos || blanks > kMaxLeadingBlanks) return false;
+  if (blanks > kMaxLeadingBlanks) return false;  // npos, nothing but blanks, too
   bytes.remove_prefix(blanks);
   if (!bytes.starts_with("get")) return false;
   bytes.remove_prefix(3);
