@@ -28,7 +28,7 @@ const Setting kSettings[] = {
     {"hash", &Pool::hash},
     {"hash_tag", &Pool::hash_tag},
     {"distribution", &Pool::distribution},
-    {"timeout", &Pool::timeout, -1},
+    {"timeout", &Pool::timeout},
     {"redis", &Pool::redis},
     {"redis_auth", &Pool::redis_auth},
     {"redis_db", &Pool::redis_db},
@@ -60,6 +60,20 @@ std::string toml_string(std::string_view text) {
     }
   }
   return out + '"';
+}
+
+// twemproxy writes IPv6 without brackets: what follows the address is the last `fields` parts after a colon.
+// Answers the text with brackets, or as it is when it holds no bare IPv6 address.
+std::string with_brackets(const std::string& text, int fields) {
+  size_t end = text.size();
+  for (int i = 0; i < fields; ++i) {
+    if (end == 0) return text;
+    end = text.rfind(':', end - 1);
+    if (end == std::string::npos) return text;
+  }
+  const std::string host = text.substr(0, end);
+  if (host.find(':') == std::string::npos || host.find_first_of("[/") != std::string::npos) return text;
+  return "[" + host + "]" + text.substr(end);
 }
 
 void line(std::string& out, std::string_view key, const std::string& value) {
@@ -127,6 +141,7 @@ void NutcrackerPool::write_listen(std::string& out, Reporter& reporter) const {
                      "set the folder's access rights");
     out += "# listen: the access mode has no equivalent; set the folder's access rights.\n";
   }
+  if (!is_path) text = with_brackets(text, 1);
   if (auto address = parse_listen_address(text, is_path ? "unix" : "tcp"); !address)
     return reporter.error(place("listen"), key, quoted(text) + ": " + address.error().message);
   if (is_path) line(out, "listen_proto", "\"unix\"");
@@ -145,13 +160,23 @@ void NutcrackerPool::write_servers(std::string& out, Reporter& reporter) const {
   bool any_alias = false;
   for (const auto& [text, server_at] : servers) {
     const CacheType type = redis ? CacheType::redis : CacheType::memcache;
-    auto parsed = parse_server_line(text, type, hashing::Compat::kTwemproxy);
+    const size_t space = std::min(text.find(' '), text.size());
+    const std::string place_words = with_brackets(text.substr(0, space), 2);
+    const std::string rest = text.substr(space);
+    auto parsed = parse_server_line(place_words + rest, type, hashing::Compat::kTwemproxy);
     if (!parsed) {
       reporter.error(server_at, key, quoted(text) + ": " + parsed.error().message);
       continue;
     }
-    rows.push_back({text, !parsed->server.alias.empty(), parsed->server.ring_name});
-    any_alias = any_alias || rows.back().has_alias;
+    // On twemproxy's ring a bare IPv6 address has no brackets; the name must stay that.
+    std::string ring_name = parsed->server.ring_name;
+    const bool renamed = place_words != text.substr(0, space) && parsed->server.alias.empty();
+    if (renamed) {
+      ring_name.erase(0, 1);
+      ring_name.erase(ring_name.find(']'), 1);
+    }
+    rows.push_back({place_words + rest, !parsed->server.alias.empty(), ring_name});
+    any_alias = any_alias || rows.back().has_alias || renamed;
   }
   out += "servers = [\n";
   for (const Row& row : rows) {

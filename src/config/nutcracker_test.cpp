@@ -65,7 +65,11 @@ TEST(Nutcracker, WhatIsPrintedLoadsAndMeansTheSame) {
   EXPECT_EQ(beta.servers[1].ring_name, "named");
   EXPECT_EQ(to_string(beta.servers[2].address), "unix:/tmp/mc.sock");
 
-  EXPECT_EQ(to_string(loaded.value->clusters[2].listen[0]), "[::1]:22123");
+  const ClusterConfig& gamma = loaded.value->clusters[2];
+  EXPECT_EQ(to_string(gamma.listen[0]), "[::1]:22123");
+  EXPECT_EQ(to_string(gamma.servers[0].address), "[::1]:6379");
+  EXPECT_EQ(gamma.servers[0].ring_name, "::1:6379");  // twemproxy knows no brackets
+  EXPECT_EQ(gamma.servers[1].ring_name, "10.0.0.1");
   EXPECT_EQ(loaded.value->clusters[2].hash_method, hashing::Method::kJenkins);
   EXPECT_EQ(loaded.value->clusters[3].hash_method, hashing::Method::kFnv1a64);
   EXPECT_EQ(loaded.value->clusters[3].servers[0].ring_name, "10.0.0.1");
@@ -88,7 +92,7 @@ TEST(Nutcracker, EveryMistakeIsReportedWithItsLine) {
                   HasSubstr(":3:9: error: alpha.hash: unknown hash \"sha1\"; use one of fnv1a_64"),
                   HasSubstr(":4:13: error: alpha.hash_tag: \"{\" is not two bytes"),
                   HasSubstr(":5:17: error: alpha.distribution: unknown distribution \"rendezvous\""),
-                  HasSubstr(":6:12: error: alpha.timeout: \"soon\" is not a number from -1 to"),
+                  HasSubstr(":6:12: error: alpha.timeout: \"soon\" is not a number from 0 to"),
                   HasSubstr(":7:10: error: alpha.redis: \"maybe\" is neither true nor false"),
                   HasSubstr(":8:3: error: alpha.server_conections: unknown key; did you mean server_connections?"),
                   HasSubstr(":9:23: error: alpha.server_connections: \"0\" is not a number from 1 to 1024"),
