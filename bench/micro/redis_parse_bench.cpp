@@ -31,9 +31,7 @@ void parse_all(benchmark::State& state, const std::string& bytes, int64_t reques
   state.SetItemsProcessed(state.iterations() * requests);
 }
 
-void BM_parse_get(benchmark::State& state) {
-  parse_all(state, pipeline({"GET", std::string(32, 'k')}, 64), 64);
-}
+void BM_parse_get(benchmark::State& state) { parse_all(state, pipeline({"GET", std::string(32, 'k')}, 64), 64); }
 BENCHMARK(BM_parse_get);
 
 void BM_parse_set_100(benchmark::State& state) {
@@ -59,6 +57,14 @@ void BM_walk_mget_10(benchmark::State& state) {
 }
 BENCHMARK(BM_walk_mget_10);
 
+void BM_find_command(benchmark::State& state) {
+  const std::string_view names[] = {"GET",   "set", "MGET", "ZRANGEBYSCORE", "hset", "INCR", "georadiusbymember_ro",
+                                    "nosuch"};
+  size_t next = 0;
+  for (auto _ : state) benchmark::DoNotOptimize(find_command(names[next++ % 8]));
+}
+BENCHMARK(BM_find_command);
+
 void scan_all(benchmark::State& state, std::string_view reply, int64_t replies) {
   std::string bytes;
   for (int64_t i = 0; i < replies; ++i) bytes += reply;
@@ -75,14 +81,10 @@ void scan_all(benchmark::State& state, std::string_view reply, int64_t replies) 
   state.SetItemsProcessed(state.iterations() * replies);
 }
 
-void BM_scan_ok(benchmark::State& state) {
-  scan_all(state, "+OK\r\n", 64);
-}
+void BM_scan_ok(benchmark::State& state) { scan_all(state, "+OK\r\n", 64); }
 BENCHMARK(BM_scan_ok);
 
-void BM_scan_integer(benchmark::State& state) {
-  scan_all(state, ":12345\r\n", 64);
-}
+void BM_scan_integer(benchmark::State& state) { scan_all(state, ":12345\r\n", 64); }
 BENCHMARK(BM_scan_integer);
 
 void BM_scan_bulk_100(benchmark::State& state) {

@@ -103,10 +103,25 @@ void append_info(std::string& out, const Command& command) {
   for (const Command& sub : command.subcommands) append_info(out, sub);
 }
 
+std::string_view summary(Treatment treatment) {
+  switch (treatment) {
+    case Treatment::single: return "Through the proxy: goes to the key's node";
+    case Treatment::one_node: return "Through the proxy: all keys must be on one node";
+    case Treatment::split_mget:
+    case Treatment::split_mset:
+    case Treatment::split_sum: return "Through the proxy: split by node and merged";
+    case Treatment::local: return "Answered by the proxy";
+    case Treatment::refused: return "Not supported through the proxy";
+  }
+  return {};
+}
+
 void append_docs(std::string& out, const Command& command) {
   append_bulk(out, command.name);
   const bool container = !command.subcommands.empty();
-  append_array_header(out, container ? 6 : 4);
+  append_array_header(out, container ? 8 : 6);
+  append_bulk(out, "summary");
+  append_bulk(out, container ? "See its subcommands" : summary(command.treatment));
   append_bulk(out, "since");
   append_bulk(out, command.since);
   append_bulk(out, "group");

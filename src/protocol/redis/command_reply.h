@@ -1,7 +1,7 @@
 #pragma once
 // The answers to COMMAND and its subcommands, made from the table: what redis-server 7.0 says of its commands, in
 // RESP2, in its form. Differences: CLIENT SETINFO is listed, key specs come without notes, DOCS says only since when
-// and in which group a command is, HELP is in our words.
+// and in which group a command is and what the proxy does with it, HELP is in our words.
 
 #include <string>
 

@@ -216,7 +216,8 @@ TEST(CommandReply, TellsOfTheTable) {
   EXPECT_EQ(reply_to({"COMMAND", "GETKEYS", "MGET", "a", "b"}), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
   EXPECT_EQ(reply_to({"COMMAND", "LIST", "FILTERBY", "PATTERN", "getr*"}), "*1\r\n$8\r\ngetrange\r\n");
   EXPECT_EQ(reply_to({"COMMAND", "DOCS", "get"}),
-            "*2\r\n$3\r\nget\r\n*4\r\n$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n");
+            "*2\r\n$3\r\nget\r\n*6\r\n$7\r\nsummary\r\n$41\r\nThrough the proxy: goes to the key's node\r\n"
+            "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n");
 }
 
 TEST(Glob, MatchesAsRedisDoes) {
