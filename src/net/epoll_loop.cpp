@@ -198,7 +198,7 @@ int EpollLoop::fd(const Stream& stream) const { return stream.attached() ? slots
 void EpollLoop::run(TurnHandler& turns) {
   refresh_now();
   do {
-    wait();
+    wait(turns.hurry());
     handle_queue();
     run_timers();
     run_posted();
@@ -208,9 +208,9 @@ void EpollLoop::run(TurnHandler& turns) {
   clear_stop();
 }
 
-void EpollLoop::wait() {
+void EpollLoop::wait(bool hurry) {
   int timeout = 0;
-  if (queue_.empty()) {
+  if (queue_.empty() && !hurry) {
     const uint64_t ns = wait_ns();
     timeout = ns > uint64_t{INT_MAX} * 1'000'000 ? -1 : static_cast<int>((ns + 999'999) / 1'000'000);
   }

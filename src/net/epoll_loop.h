@@ -70,7 +70,7 @@ class EpollLoop final : public LoopBase {
   void enqueue(uint32_t index, uint32_t events);
   void fail_later(uint32_t index, int error);
 
-  void wait();
+  void wait(bool hurry);
   void handle_queue();
   void dispatch(uint64_t token, Slot& slot, uint32_t events);
   void stream_event(uint64_t token, Slot& slot, uint32_t events);

@@ -46,6 +46,7 @@ void Session::drain() noexcept {
 // Reading
 
 void Session::on_data(std::span<char> bytes) {
+  turn_.note_input();
   last_active_ = turn_.now();
   if (life_ != Life::open) return;
   std::string_view rest(bytes.data(), bytes.size());

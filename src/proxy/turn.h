@@ -1,8 +1,9 @@
 #pragma once
 // Turn: what one worker has to do when a loop turn ends, and the pools that its requests live in.
 //
-// Everything that produced bytes in the turn (backend connections first, then sessions) is flushed once. Then
-// replies that lie in the receive buffers and could not be delivered yet are copied, because the loop reuses
+// Everything that produced bytes in the turn is flushed once: answers to clients at once; requests to backends when
+// another look at the sockets found nothing more to send with them (or after kGatherRounds looks), because a write to
+// a backend costs the same for one request as for many. Then replies that lie in the receive buffers and could not be delivered yet are copied, because the loop reuses
 // those buffers. Objects that were closed in the turn die last, when nobody can call them any more.
 
 #include <cstdint>
@@ -72,11 +73,17 @@ class Turn {
   void bury(std::unique_ptr<Flushable> object) { graveyard_.push_back(std::move(object)); }
 
   void end() noexcept;
+  // A client's or backend's bytes were handled in this turn.
+  void note_input() { had_input_ = true; }
+  // Requests wait for one more look at the sockets before they leave.
+  bool hurry() const { return rounds_ > 0; }
   // Gives memory that a burst left unused back to the heap, when the turn ends.
   void ask_trim() { trim_asked_ = true; }
 
  private:
   bool trim_asked_ = false;
+  bool had_input_ = false;
+  int rounds_ = 0;  // turns that have left the backends unflushed
   std::vector<routing::Request*> volatile_;
   std::vector<std::unique_ptr<Flushable>> graveyard_;
 };

@@ -32,6 +32,7 @@ class Worker final : public net::TurnHandler {
   uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
   void end_of_turn() override;
+  bool hurry() const override { return turn_.hurry(); }
 
  private:
   // One listening socket of one cluster.
