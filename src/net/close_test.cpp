@@ -70,7 +70,36 @@ TEST_P(Closing, AResetIsAnError) {
   ASSERT_TRUE(run_until([&] { return server.received == "x"; }));
 }
 
-TEST_P(Closing, AResetAfterTheEndIsAnError) {
+TEST_P(Closing, AResetRightBehindTheLastBytesIsNoticed) {
+  for (const bool adopted_before : {true, false}) {
+    auto [left, right] = tcp_pair();
+    Peer server(*loop);
+    if (adopted_before) {
+      loop->adopt(server.stream, std::move(left), server);
+      run_turns(2);
+    }
+    ASSERT_EQ(::send(right.get(), "half an ans", 11, 0), 11);
+    reset_on_close(right.get());
+    right.reset();
+    if (!adopted_before) loop->adopt(server.stream, std::move(left), server);
+    ASSERT_TRUE(run_until([&] { return server.error != 0; }));
+    EXPECT_FALSE(server.ended);
+  }
+}
+
+TEST_P(Closing, AnEndRightBehindTheLastBytesIsNoticed) {
+  for (const bool tcp : {true, false}) {
+    auto [left, right] = tcp ? tcp_pair() : socket_pair();
+    Peer server(*loop, std::move(left));
+    run_turns(2);
+    ASSERT_EQ(::send(right.get(), "last bytes", 10, 0), 10);
+    right.reset();
+    ASSERT_TRUE(run_until([&] { return server.ended; }));
+    EXPECT_EQ(server.received, "last bytes");
+  }
+}
+
+TEST_P(Closing, AResetAfterTheEndIsAnErrorOfTheNextSend) {
   auto [left, right] = tcp_pair();
   Peer server(*loop, std::move(left));
   ASSERT_EQ(::shutdown(right.get(), SHUT_WR), 0);

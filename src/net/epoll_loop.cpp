@@ -8,6 +8,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <sys/prctl.h>
+#include <time.h>
 
 namespace overlord::net {
 
@@ -26,13 +28,6 @@ constexpr uint32_t kHangup = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
 constexpr uint32_t kReadable = 1u << 20;  // the last receive may have left something
 constexpr uint32_t kFailed = 1u << 21;
 constexpr uint32_t kDrained = 1u << 22;
-
-int pending_error(int fd) {
-  int error = 0;
-  socklen_t length = sizeof error;
-  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
-  return error;
-}
 
 }  // namespace
 
@@ -210,6 +205,10 @@ void EpollLoop::run(TurnHandler& turns) {
 
 void EpollLoop::wait(bool hurry) {
   int timeout = 0;
+  static const long gather = getenv("GATHER") ? atol(getenv("GATHER")) : 0;
+  static bool slack = false;
+  if (!slack) { slack = true; prctl(PR_SET_TIMERSLACK, 1); }
+  if (gather && !hurry && queue_.empty()) { timespec ts{0, gather*1000}; nanosleep(&ts, nullptr); }
   if (queue_.empty() && !hurry) {
     const uint64_t ns = wait_ns();
     timeout = ns > uint64_t{INT_MAX} * 1'000'000 ? -1 : static_cast<int>((ns + 999'999) / 1'000'000);

@@ -53,6 +53,9 @@ class TurnHandler {
  public:
   virtual ~TurnHandler() = default;
   virtual void end_of_turn() = 0;  // the place to flush what the turn produced
+  // Work is waiting that gets cheaper when more input is taken first: the next turn begins without waiting for
+  // events, and comes even when there are none.
+  virtual bool hurry() const { return false; }
 };
 
 // One connected (or connecting) socket. Embedded in its owner; not copyable or movable.
@@ -90,8 +93,8 @@ class Loop {
   // Sends stream.out. What the kernel does not take at once is sent when it can. No-op when empty,
   // still connecting (sent on connect), or already blocked.
   virtual void flush(Stream& stream) = 0;
-  // Stops and restarts on_data for this stream (backpressure). Bytes already received by the driver for a
-  // paused stream are kept, bounded by one receive buffer, and delivered after resume, never during resume.
+  // Stops and restarts on_data for this stream (backpressure). Bytes that the driver had already received are
+  // kept, at most what one turn received for this stream, and delivered after resume, never during resume.
   virtual void pause_receive(Stream& stream) = 0;
   virtual void resume_receive(Stream& stream) = 0;
   // Closes now, dropping unsent bytes. No-op when detached.
@@ -114,7 +117,8 @@ class Loop {
 
   // Runs fn on the loop's thread in a later turn. Any thread.
   virtual void post(std::function<void()> fn) = 0;
-  // Runs until stop().
+  // Runs until stop(). Always on the same thread, which need not be the one that made the loop; before the first
+  // run() any one thread may adopt, connect and listen.
   virtual void run(TurnHandler& turns) = 0;
   // Makes run() return after the current turn. Any thread.
   virtual void stop() = 0;

@@ -9,7 +9,7 @@
 
 namespace overlord::net {
 
-// Slot needs a member `uint32_t generation`; all others are reset to Slot{} by take().
+// Slot needs a member `uint32_t generation`; all others are as new after take().
 template <typename Slot>
 class SlotTable {
  public:
@@ -19,8 +19,8 @@ class SlotTable {
     free_.pop_back();
     Slot& slot = (*this)[index];
     const uint32_t generation = slot.generation;
-    slot = Slot{};
-    slot.generation = generation;
+    std::destroy_at(&slot);
+    std::construct_at(&slot)->generation = generation;
     return index;
   }
   void give(uint32_t index) {

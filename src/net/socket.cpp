@@ -64,6 +64,13 @@ void tune_stream_socket(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 }
 
+int pending_error(int fd) {
+  int error = 0;
+  socklen_t length = sizeof error;
+  if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) != 0) return errno;
+  return error;
+}
+
 bool connected_to_itself(int fd) {
   SocketAddress local;
   SocketAddress peer;

@@ -41,6 +41,9 @@ Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, in
 // TCP_NODELAY and keep-alive for an accepted or connected socket; nothing for a unix socket.
 void tune_stream_socket(int fd);
 
+// Takes the error that waits in a socket (SO_ERROR); 0 when there is none.
+int pending_error(int fd);
+
 // Whether a TCP connection's two ends are one socket: connecting to a free local port in the range of ephemeral
 // ports can succeed that way when nobody listens there.
 bool connected_to_itself(int fd);

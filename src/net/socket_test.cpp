@@ -73,7 +73,8 @@ TEST(Socket, ReusePortLetsSeveralBindAndOthersNot) {
 TEST(Socket, BothFamiliesShareAPort) {
   const auto v6 = listen_socket(*numeric_address("::", 0), false, 16);
   if (!v6.has_value()) GTEST_SKIP() << v6.error().message;
-  const auto* in6 = reinterpret_cast<const sockaddr_in6*>(local_address(v6->get()).get());
+  const SocketAddress address = local_address(v6->get());
+  const auto* in6 = reinterpret_cast<const sockaddr_in6*>(address.get());
   EXPECT_TRUE(listen_socket(*numeric_address("0.0.0.0", ntohs(in6->sin6_port)), false, 16).has_value());
 }
 
