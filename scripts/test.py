@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test"
 CPUS = str(os.cpu_count() or 1)
-TEST_SECONDS = 300  # one test may take this long, under the slowest sanitizer
+TEST_SECONDS = 600  # one test may take this long, under the slowest sanitizer
 STAGE_SECONDS = 40 * 60  # a stage that takes longer hangs
 
 
@@ -36,7 +36,8 @@ class Tally:
         failed_before = len(self.failed)
         cases = ET.parse(path).getroot().iter("testcase") if path.exists() else []
         for case in cases:
-            name = f"{what} {case.get('classname', '')}::{case.get('name')}"
+            group, name = case.get("classname", ""), str(case.get("name"))
+            name = f"{what} {name if group in ('', name) else f'{group}::{name}'}"
             if case.find("failure") is not None or case.find("error") is not None:
                 self.failed.append(name)
             elif case.find("skipped") is not None:
