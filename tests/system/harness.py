@@ -401,6 +401,17 @@ class Proxy(Process):
     def fds(self):
         return len(os.listdir(f"/proc/{self.pid}/fd"))
 
+    def clients(self):
+        """Client connections (IPv4) that the proxy has not closed."""
+        ports = {f"{c.port:04X}" for c in self.clusters if c.port}
+        count = 0
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            part = line.split()
+            # ESTABLISHED and CLOSE_WAIT; an inode says that a process holds the socket
+            if part[3] in ("01", "08") and part[1].split(":")[1] in ports and part[9] != "0":
+                count += 1
+        return count
+
     def cpu_seconds(self):
         fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -54,7 +54,7 @@ def redis_get(client, key, size):
 def own(io, resources):
     """A proxy and servers of its own, so that memory can be judged: (proxy, redis servers)."""
     servers = [resources(harness.Redis()) for _ in range(2)]
-    with harness.Proxy(harness.redis(servers, read_timeout=60000, write_timeout=60000), io=io) as proxy:
+    with harness.Proxy(harness.redis(servers, read_timeout=60000, write_timeout=60000, node_connections=2), io=io) as proxy:
         yield proxy
 
 
@@ -214,7 +214,7 @@ def test_pipelined_big_gets(own, driver):
 @pytest.fixture
 def own_mc(io, resources):
     servers = [resources(harness.Memcached(options=["-I", "8m"])) for _ in range(2)]
-    with harness.Proxy(harness.memcache(servers, read_timeout=60000, write_timeout=60000), io=io) as proxy:
+    with harness.Proxy(harness.memcache(servers, read_timeout=60000, write_timeout=60000, node_connections=2), io=io) as proxy:
         yield proxy
 
 

@@ -18,7 +18,7 @@ def test_redis_cli(proxy):
     assert run("redis-cli", "-p", port, "get", "cli-k").stdout == b"v\n"
     assert run("redis-cli", "-p", port, "mget", "cli-k", "cli-none").stdout == b"v\n\n"
     assert run("redis-cli", "-p", port, stdin=b"set a{x} 1\nset b{x} 2\nmget a{x} b{x}\ndel a{x} b{x}\nquit\n").stdout \
-        == b"OK\nOK\n1\n2\n2\nOK\n"
+        == b"OK\nOK\n1\n2\n2\n"
     assert b"ERR unknown command" in run("redis-cli", "-p", port, "nosuch").stdout
 
 
@@ -33,7 +33,8 @@ def test_netcat_session(proxy):
 def test_redis_benchmark(proxy, depth):
     done = run("redis-benchmark", "-p", proxy.clusters[1].port, "-t", "set,get,incr,lpush,rpop,sadd,hset,mset", "-n",
                harness.load(4000), "-c", "20", "-P", depth, "-r", "1000", "-q")
-    assert done.returncode == 0 and not done.stderr, done
+    # it asks for CONFIG, which no proxy answers, and says so
+    assert done.returncode == 0 and done.stderr in (b"", b"WARNING: Could not fetch server CONFIG\n"), done
     text = done.stdout.decode().lower()
     assert "error" not in text and "mset" in text, text
 

@@ -26,7 +26,7 @@ CONVERSATIONS = {
         LREM K 1 x | LSET K 0 z | LSET K 99 z | LTRIM K 0 2 | LPOP K | RPOP K | LPUSHX K q | RPUSHX L q | LPOP K 5
         LPOS K q | LPOP L | RPOP L 2 | LRANGE L 0 -1 | LPUSH K | LPUSH K a | INCR K""",
     "sets": """
-        SADD K a b c a | SCARD K | SISMEMBER K a | SISMEMBER K z | SMISMEMBER K a z | SREM K a z | SCARD L
+        SADD K a b c a | SCARD K | SISMEMBER K a | SISMEMBER K z | SMISMEMBER K a z | SREM K a c z | SCARD L
         SPOP L | SRANDMEMBER L | SMEMBERS L | SADD M only | SMEMBERS M | SPOP M | SSCAN M 0 | SRANDMEMBER L 3
         SINTER K | SUNION L | SDIFF L""",
     "sorted-sets": """
@@ -40,7 +40,7 @@ CONVERSATIONS = {
         XADD K 1-1 f v | XADD K 1-2 f w | XLEN K | XRANGE K - + | XREVRANGE K + - | XADD K 1-1 f v | XDEL K 1-1
         XTRIM K MAXLEN 1 | XGROUP CREATE K g 0 | XINFO STREAM K | XPENDING K g | XACK K g 1-2 | XREAD COUNT 1 STREAMS K 0
         XREADGROUP GROUP g c COUNT 1 STREAMS K > | XINFO GROUPS K | XGROUP DESTROY K g | XADD L NOMKSTREAM * a b
-        XSETID K 9-9 | XINFO HELP""",
+        XSETID K 9-9""",
     "geo": """
         GEOADD K 13.361389 38.115556 Palermo 15.087269 37.502669 Catania | GEODIST K Palermo Catania
         GEOHASH K Palermo | GEOPOS K Palermo x | GEOSEARCH K FROMLONLAT 15 37 BYRADIUS 200 km ASC

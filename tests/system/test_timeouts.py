@@ -50,11 +50,11 @@ def test_stuck_reader_is_closed(io, pool, keys):
         key = keys.any()
         with RedisConn(proxy.address) as setup:
             setup.ok("SET", key, "v" * 1000000)
-        clients = proxy.fds()
+        wait_until(lambda: proxy.clients() == 0, 5)
         stuck = RedisConn(proxy.address, rcvbuf=4096)
         stuck.send(resp("GET", key) * 30)
-        wait_until(lambda: proxy.fds() > clients, 5)
-        wait_until(lambda: proxy.fds() <= clients, 10, "the stuck reader to be closed")
+        assert stuck.line() == b"$1000000\r\n"
+        wait_until(lambda: proxy.clients() == 0, 10, "the stuck reader to be closed")
         stuck.close()
         slow = RedisConn(proxy.address, rcvbuf=65536)
         slow.send(resp("GET", key) * 30)
