@@ -8,8 +8,6 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
-#include <sys/prctl.h>
-#include <time.h>
 
 namespace overlord::net {
 
@@ -191,6 +189,7 @@ int EpollLoop::fd(const Stream& stream) const { return stream.attached() ? slots
 // The loop.
 
 void EpollLoop::run(TurnHandler& turns) {
+  sharpen_sleep();
   refresh_now();
   do {
     wait(turns.hurry());
@@ -198,6 +197,7 @@ void EpollLoop::run(TurnHandler& turns) {
     run_timers();
     run_posted();
     turns.end_of_turn();
+    end_inputs();
     arena_used_ = 0;
   } while (!stop_requested());
   clear_stop();
@@ -205,11 +205,8 @@ void EpollLoop::run(TurnHandler& turns) {
 
 void EpollLoop::wait(bool hurry) {
   int timeout = 0;
-  static const long gather = getenv("GATHER") ? atol(getenv("GATHER")) : 0;
-  static bool slack = false;
-  if (!slack) { slack = true; prctl(PR_SET_TIMERSLACK, 1); }
-  if (gather && !hurry && queue_.empty()) { timespec ts{0, gather*1000}; nanosleep(&ts, nullptr); }
   if (queue_.empty() && !hurry) {
+    rest_if_worthwhile();
     const uint64_t ns = wait_ns();
     timeout = ns > uint64_t{INT_MAX} * 1'000'000 ? -1 : static_cast<int>((ns + 999'999) / 1'000'000);
   }
@@ -292,6 +289,7 @@ void EpollLoop::receive(uint64_t token, Slot& slot, uint32_t events) {
     if (got > 0) {
       const auto size = static_cast<size_t>(got);
       arena_used_ += size;
+      note_input();
       slot.handler->on_data(std::span<char>(at, size));
       if (slots_.find(token) == nullptr) return;
       if (size == room || kArenaSize - arena_used_ < kReceiveMin) {

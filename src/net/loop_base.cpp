@@ -1,5 +1,8 @@
 #include "net/loop_base.h"
 
+#include <sys/prctl.h>
+#include <time.h>
+
 #include <sys/eventfd.h>
 #include <time.h>
 
@@ -61,5 +64,13 @@ void LoopBase::stop() {
   stop_.store(true, std::memory_order_release);
   wake();
 }
+
+void LoopBase::rest_if_worthwhile() {
+  if (!gather_.should_rest()) return;
+  const timespec rest{0, static_cast<long>(Gather::kRestNs)};
+  ::nanosleep(&rest, nullptr);
+}
+
+void LoopBase::sharpen_sleep() { ::prctl(PR_SET_TIMERSLACK, 1000); }
 
 }  // namespace overlord::net

@@ -4,8 +4,10 @@
 #include <atomic>
 #include <functional>
 #include <mutex>
+#include <utility>
 #include <vector>
 
+#include "net/gather.h"
 #include "net/loop.h"
 
 namespace overlord::net {
@@ -37,6 +39,13 @@ class LoopBase : public Loop {
     refresh_now();
     ++turns_;
   }
+  // Before a wait that may block: lets inputs come together when there are many (gather.h).
+  void rest_if_worthwhile();
+  // At the start of run(), on its thread: the default slack of sleeps is longer than a rest.
+  static void sharpen_sleep();
+  void note_input() { ++inputs_; }  // a receive brought bytes
+  // At the end of a turn.
+  void end_inputs() { gather_.observe(std::exchange(inputs_, 0u), now_); }
   // Timers and posted functions; to be called when the turn's events are handled.
   void run_timers();
   void run_posted();
@@ -55,6 +64,8 @@ class LoopBase : public Loop {
   uint64_t now_;
   uint64_t next_trim_;
   uint64_t turns_ = 0;
+  uint64_t inputs_ = 0;  // of this turn
+  Gather gather_;
   TimerWheel timers_;
   std::atomic<bool> stop_{false};
   std::atomic<bool> has_posted_{false};
