@@ -9,7 +9,7 @@ from clients import McConn, RedisConn, RedisError, resp
 from fakes import Fake, answers_redis
 from harness import SCALE, wait_until
 
-READ_TIMEOUT = int(300 * SCALE)
+READ_TIMEOUT = int(1000 * SCALE)
 
 
 def redis_proxy(io, servers, **keys):
@@ -292,7 +292,7 @@ def test_slow_drip_is_not_a_timeout_for_others(io, resources, pool, keys):
             peer.redis_request()
             for byte in b"$5\r\nhello\r\n":
                 peer.send(bytes([byte]))
-                fake.release.wait(READ_TIMEOUT / 1000 / 15)
+                fake.release.wait(0.02 * SCALE)
 
     fake = resources(Fake(behave))
     with redis_proxy(io, [*pool.backends("redis")[:3], fake], read_timeout=READ_TIMEOUT * 10) as proxy:

@@ -165,7 +165,8 @@ def test_same_in_single_bytes(mc, mc_direct, keys, name):
 
 def test_all_in_one_pipeline(mc, mc_direct, keys):
     """Every conversation that does not end the connection, in one send."""
-    skip = {"negative-length", "length-very-negative", "bad-length"}
+    # memcached forgets answers it has not sent yet when a key is too long
+    skip = {"negative-length", "length-very-negative", "bad-length", "key-251-get", "key-251-delete"}
     script = b"".join(fresh_script(text, keys) for name, text in SAME.items() if name not in skip)
     marker = keys.any()
     assert converse(mc(), script, marker) == converse(mc_direct(), script, marker)
