@@ -101,7 +101,8 @@ int main(int argc, char** argv) {
   if (!flags.convert_nutcracker.empty()) return convert_nutcracker(flags.convert_nutcracker);
 
   if (flags.cluster.empty()) {
-    std::cerr << "overlord-proxy: no cluster file; start it with -cluster=FILE (etc/proxy-cluster.toml is an example)\n";
+    std::cerr
+        << "overlord-proxy: no cluster file; start it with -cluster=FILE (etc/proxy-cluster.toml is an example)\n";
     return 2;
   }
   config::ProcessConfig process;

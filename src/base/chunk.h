@@ -36,9 +36,9 @@ class ChunkPool {
   ChunkPool(const ChunkPool&) = delete;
   ChunkPool& operator=(const ChunkPool&) = delete;
 
-  Chunk* take();              // an empty chunk; from the free list or, when that is empty, the heap
-  void give(Chunk* chunk);    // back to the free list
-  size_t in_use() const { return in_use_; }    // chunks out of the pool
+  Chunk* take();                             // an empty chunk; from the free list or, when that is empty, the heap
+  void give(Chunk* chunk);                   // back to the free list
+  size_t in_use() const { return in_use_; }  // chunks out of the pool
   size_t free_count() const { return free_count_; }
 
   // Gives free chunks above the high-water mark of use since the last call back to the heap.
@@ -85,9 +85,9 @@ class ChunkQueue {
 
   void consume(ChunkPool& pool, size_t n);  // drops n <= size() bytes from the front
   void clear(ChunkPool& pool);
-  void splice(ChunkQueue& other);               // moves all of other to the back of this
+  void splice(ChunkQueue& other);                                  // moves all of other to the back of this
   void splice_front(ChunkPool& pool, ChunkQueue& from, size_t n);  // moves the first n bytes of from to our back
-  size_t fill(std::span<iovec> out) const;      // describes the front; returns how many entries it used
+  size_t fill(std::span<iovec> out) const;  // describes the front; returns how many entries it used
   Chunk* front() const { return head_; }
 
  private:

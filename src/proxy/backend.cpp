@@ -28,8 +28,8 @@ Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config:
       id_(id),
       name_(display_name(cluster, server)),
       listener_(listener),
-      limits_{nanoseconds(cluster.dial_timeout), nanoseconds(cluster.read_timeout),
-              nanoseconds(cluster.write_timeout), cluster.limits.max_node_queue},
+      limits_{nanoseconds(cluster.dial_timeout), nanoseconds(cluster.read_timeout), nanoseconds(cluster.write_timeout),
+              cluster.limits.max_node_queue},
       addresses_(resolver, turn.loop, server.address) {
   probe_.set([](void* self) { static_cast<Backend*>(self)->probe(); }, this);
   for (uint32_t i = 0; i < cluster.node_connections; ++i) shared_.push_back(make_connection());

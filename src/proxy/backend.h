@@ -21,15 +21,15 @@
 namespace overlord::proxy {
 
 struct BackendLimits {
-  uint64_t dial_timeout;   // ns, 0: none
+  uint64_t dial_timeout;  // ns, 0: none
   uint64_t read_timeout;
   uint64_t write_timeout;
-  uint32_t max_queue;      // requests per connection
+  uint32_t max_queue;  // requests per connection
 };
 
 struct BackendCounters {
   Counter requests;
-  Counter failures;   // faults of connections, not of requests
+  Counter failures;  // faults of connections, not of requests
   Counter ejections;
 };
 

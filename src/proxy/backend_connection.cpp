@@ -106,9 +106,7 @@ void BackendConnection::flush_turn() noexcept {
   if (stream_.attached()) turn_.loop.flush(stream_);
 }
 
-void BackendConnection::on_connected() {
-  last_receive_ = turn_.now();
-}
+void BackendConnection::on_connected() { last_receive_ = turn_.now(); }
 
 void BackendConnection::on_data(std::span<char> bytes) {
   last_receive_ = turn_.now();

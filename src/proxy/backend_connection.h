@@ -118,14 +118,14 @@ class BackendConnection : public Flushable,
   bool paused_ = false;       // receiving stopped for a slow reader
   uint32_t handshake_left_ = 0;
   uint32_t queue_size_ = 0;
-  uint32_t attempts_ = 0;     // failed attempts since the last success
+  uint32_t attempts_ = 0;  // failed attempts since the last success
   routing::Request* head_ = nullptr;
   routing::Request* tail_ = nullptr;
   Uploader* uploader_ = nullptr;
   uint64_t last_receive_ = 0;  // loop time of the last bytes
   uint64_t paused_since_ = 0;
   uint64_t opened_at_ = 0;
-  uint64_t blocked_since_ = 0;   // write deadline: when unsent bytes were last seen to move
+  uint64_t blocked_since_ = 0;  // write deadline: when unsent bytes were last seen to move
   size_t blocked_unsent_ = 0;
   net::Timer deadline_;
   net::Timer reconnect_;

@@ -54,9 +54,9 @@ void Cluster::accept(net::UniqueFd fd) {
   counters_.accepted.add();
   counters_.connections.add();
   const uint64_t id = shared_.next_session_id.fetch_add(1, std::memory_order_relaxed);
-  Session* session = (config::is_redis(config_.cache_type) ? make_redis_session(*this, id)
-                                                           : make_memcache_session(*this, id))
-                         .release();
+  Session* session =
+      (config::is_redis(config_.cache_type) ? make_redis_session(*this, id) : make_memcache_session(*this, id))
+          .release();
   session->list_next = sessions_;
   if (sessions_ != nullptr) sessions_->list_prev = session;
   sessions_ = session;

@@ -27,7 +27,7 @@ struct ClientTimeouts {
 struct ClusterCounters {
   Counter connections;  // open now
   Counter accepted;
-  Counter rejected;     // over max_connections
+  Counter rejected;  // over max_connections
   Counter requests;
   Counter timed_out_clients;
   std::array<Counter, routing::kFailureCount> failures;

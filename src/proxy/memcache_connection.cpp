@@ -102,8 +102,7 @@ class MemcacheConnection final : public BackendConnection {
 
   // With coalescing off only the keys of one client's command travel together.
   bool may_share(const Request& request) const {
-    return backend_.cluster().coalesce_gets ||
-           (request.parent != nullptr && last_member_->parent == request.parent);
+    return backend_.cluster().coalesce_gets || (request.parent != nullptr && last_member_->parent == request.parent);
   }
 
   void start_group(const Request& first) {
@@ -253,8 +252,8 @@ class MemcacheConnection final : public BackendConnection {
   size_t open_size_ = 0;
   uint32_t open_keys_ = 0;
   // The group whose answer is being read.
-  Request* cursor_ = nullptr;        // first member that no VALUE has been matched to or passed over
-  Request* body_member_ = nullptr;   // whose item is arriving in pieces
+  Request* cursor_ = nullptr;       // first member that no VALUE has been matched to or passed over
+  Request* body_member_ = nullptr;  // whose item is arriving in pieces
   uint64_t body_left_ = 0;
   bool begun_ = false;
   // A reply line that was cut by the end of what was received.

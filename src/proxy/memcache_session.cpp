@@ -36,7 +36,8 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
   memcache::Request parsed;
   switch (memcache::parse_request(bytes, limits, parsed)) {
     case ParseStatus::incomplete: return Step::need_more;
-    case ParseStatus::value: return parsed.value_size > kStreamValue ? take_value(parsed, bytes, used) : Step::need_more;
+    case ParseStatus::value:
+      return parsed.value_size > kStreamValue ? take_value(parsed, bytes, used) : Step::need_more;
     case ParseStatus::complete:
       cluster_.counters().requests.add();
       handle(parsed, bytes.substr(0, parsed.size));

@@ -39,7 +39,8 @@ void PoolRoute::on_health_changed() noexcept { build_ring(); }
 void PoolRoute::send(Request& request) noexcept {
   request.key_hash = hash(request.key);
   const uint32_t index = ring_.lookup(request.key_hash);
-  if (index >= in_ring_.size()) [[unlikely]] return routing::fail(request, Failure::no_backend);
+  if (index >= in_ring_.size()) [[unlikely]]
+    return routing::fail(request, Failure::no_backend);
   in_ring_[index]->send(request);
 }
 

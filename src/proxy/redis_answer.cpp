@@ -121,7 +121,8 @@ void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
 }  // namespace
 
 void write_redis_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
-  if (request.answer == Answer::reply) [[likely]] return write_reply(request, pool, out);
+  if (request.answer == Answer::reply) [[likely]]
+    return write_reply(request, pool, out);
   if (write_first_error(request, pool, out)) return;
   switch (request.answer) {
     case Answer::forward_child: return write_reply(*request.children, pool, out);

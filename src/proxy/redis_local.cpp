@@ -36,8 +36,7 @@ bool valid_name(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
 }
 
-constexpr std::string_view kBadName =
-    "ERR Client names cannot contain spaces, newlines or special characters.";
+constexpr std::string_view kBadName = "ERR Client names cannot contain spaces, newlines or special characters.";
 
 }  // namespace
 
@@ -46,13 +45,13 @@ void RedisSession::local(const Command& command) {
   std::string& out = cluster_.scratch();
   out.clear();
   if (name == "ping") {
-    if (parser_.argc() == 1) return answer_static("+PONG\r\n");
-    if (parser_.argc() > 2) return error(redis::wrong_arity_error(name));
-    redis::append_bulk(out, parser_.arg(1));
+    if (parser_->argc() == 1) return answer_static("+PONG\r\n");
+    if (parser_->argc() > 2) return error(redis::wrong_arity_error(name));
+    redis::append_bulk(out, parser_->arg(1));
     return answer(out);
   }
   if (name == "echo") {
-    redis::append_bulk(out, parser_.arg(1));
+    redis::append_bulk(out, parser_->arg(1));
     return answer(out);
   }
   if (name == "quit") return answer_and_close("+OK\r\n");
@@ -61,9 +60,9 @@ void RedisSession::local(const Command& command) {
   if (name == "hello") return local_hello();
   if (name == "info") return local_info();
   if (name == "time") {
-    const auto now = std::chrono::duration_cast<std::chrono::microseconds>(
-                         std::chrono::system_clock::now().time_since_epoch())
-                         .count();
+    const auto now =
+        std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+            .count();
     redis::append_array_header(out, 2);
     redis::append_bulk(out, std::to_string(now / 1'000'000));
     redis::append_bulk(out, std::to_string(now % 1'000'000));
@@ -71,14 +70,14 @@ void RedisSession::local(const Command& command) {
   }
   if (name.starts_with("client|")) return local_client(command);
   if (name.starts_with("command")) {
-    redis::append_command_reply(out, command, parser_);
+    redis::append_command_reply(out, command, *parser_);
     return answer(out);
   }
   refuse(command);
 }
 
 void RedisSession::local_select() {
-  const std::string_view db = parser_.arg(1);
+  const std::string_view db = parser_->arg(1);
   if (db == "0") return answer_static("+OK\r\n");
   if (!db.empty() && std::ranges::all_of(db, [](char c) { return c >= '0' && c <= '9'; })) {
     return error("ERR DB index is out of range");
@@ -96,25 +95,25 @@ bool RedisSession::check_password(std::string_view user, std::string_view passwo
 }
 
 void RedisSession::local_auth() {
-  if (parser_.argc() > 3) return error("ERR syntax error");
-  const bool with_user = parser_.argc() == 3;
+  if (parser_->argc() > 3) return error("ERR syntax error");
+  const bool with_user = parser_->argc() == 3;
   if (cluster_.config().password.empty()) {
     // As a server without a password answers: the old form is an error, the default user is always right.
-    if (with_user && parser_.arg(1) == "default") return answer_static("+OK\r\n");
+    if (with_user && parser_->arg(1) == "default") return answer_static("+OK\r\n");
     if (with_user) return error("WRONGPASS invalid username-password pair or user is disabled.");
     return error(
         "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
         "configuration is correct?");
   }
-  if (check_password(with_user ? parser_.arg(1) : "default", parser_.arg(with_user ? 2 : 1))) {
+  if (check_password(with_user ? parser_->arg(1) : "default", parser_->arg(with_user ? 2 : 1))) {
     answer_static("+OK\r\n");
   }
 }
 
 void RedisSession::local_hello() {
-  const uint32_t argc = parser_.argc();
+  const uint32_t argc = parser_->argc();
   if (argc >= 2) {
-    const std::string_view version = parser_.arg(1);
+    const std::string_view version = parser_->arg(1);
     if (version.empty() || !std::ranges::all_of(version, [](char c) { return c >= '0' && c <= '9'; })) {
       return error("ERR Protocol version is not an integer or out of range");
     }
@@ -125,16 +124,16 @@ void RedisSession::local_hello() {
   const bool needs_auth = !cluster_.config().password.empty();
   for (uint32_t i = 2; i < argc; ++i) {
     if (argc > redis::RequestParser::kFirstArgs) return error("ERR Syntax error in HELLO option");
-    const std::string_view option = parser_.arg(i);
+    const std::string_view option = parser_->arg(i);
     if (equal_fold(option, "AUTH") && i + 2 < argc) {
       if (needs_auth) {
-        if (!check_password(parser_.arg(i + 1), parser_.arg(i + 2))) return;
-      } else if (parser_.arg(i + 1) != "default") {
+        if (!check_password(parser_->arg(i + 1), parser_->arg(i + 2))) return;
+      } else if (parser_->arg(i + 1) != "default") {
         return error("WRONGPASS invalid username-password pair or user is disabled.");
       }
       i += 2;
     } else if (equal_fold(option, "SETNAME") && i + 1 < argc) {
-      name = parser_.arg(++i);
+      name = parser_->arg(++i);
       named = true;
       if (!valid_name(name)) return error(kBadName);
     } else {
@@ -175,8 +174,8 @@ void RedisSession::local_client(const Command& command) {
   const std::string_view sub = command.name.substr(std::strlen("client|"));
   std::string& out = cluster_.scratch();
   if (sub == "setname") {
-    if (!valid_name(parser_.arg(2))) return error(kBadName);
-    set_name(parser_.arg(2));
+    if (!valid_name(parser_->arg(2))) return error(kBadName);
+    set_name(parser_->arg(2));
     return answer_static("+OK\r\n");
   }
   if (sub == "getname") {
@@ -189,11 +188,11 @@ void RedisSession::local_client(const Command& command) {
     return answer(out);
   }
   if (sub == "setinfo") {
-    const std::string_view attribute = parser_.arg(2);
+    const std::string_view attribute = parser_->arg(2);
     if (!equal_fold(attribute, "lib-name") && !equal_fold(attribute, "lib-ver")) {
       return error("ERR Unrecognized option '" + std::string(attribute) + "'");
     }
-    if (!valid_name(parser_.arg(3))) {
+    if (!valid_name(parser_->arg(3))) {
       return error("ERR " + std::string(attribute) + " cannot contain spaces, newlines or special characters.");
     }
     return answer_static("+OK\r\n");
@@ -211,11 +210,11 @@ std::string RedisSession::info_text() const {
   const ClusterCounters& counters = cluster_.counters();
   const auto now = static_cast<uint64_t>(::time(nullptr));
   const auto wants = [this](std::string_view section) {
-    if (parser_.argc() == 1) return true;
-    for (uint32_t i = 1; i < std::min(parser_.argc(), redis::RequestParser::kFirstArgs); ++i) {
-      for (const std::string_view all : {section, std::string_view("default"), std::string_view("all"),
-                                         std::string_view("everything")}) {
-        if (equal_fold(parser_.arg(i), all)) return true;
+    if (parser_->argc() == 1) return true;
+    for (uint32_t i = 1; i < std::min(parser_->argc(), redis::RequestParser::kFirstArgs); ++i) {
+      for (const std::string_view all :
+           {section, std::string_view("default"), std::string_view("all"), std::string_view("everything")}) {
+        if (equal_fold(parser_->arg(i), all)) return true;
       }
     }
     return false;

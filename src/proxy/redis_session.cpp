@@ -30,34 +30,57 @@ bool may_stream(const Command& command) {
   return command.treatment == Treatment::single && command.first_key == 1 && command.key_specs.size() <= 1;
 }
 
+// Parsers of one worker that no session needs now. A session needs one only while it has a message at hand.
+class ParserPool {
+ public:
+  std::unique_ptr<redis::RequestParser> take(const config::Limits& limits) {
+    if (free_.empty()) return std::make_unique<redis::RequestParser>(parser_limits(limits));
+    std::unique_ptr<redis::RequestParser> parser = std::move(free_.back());
+    free_.pop_back();
+    parser->set_limits(parser_limits(limits));
+    return parser;
+  }
+  void give(std::unique_ptr<redis::RequestParser> parser) {
+    if (free_.size() < kKept) free_.push_back(std::move(parser));
+  }
+
+ private:
+  static constexpr size_t kKept = 256;
+  std::vector<std::unique_ptr<redis::RequestParser>> free_;
+};
+
+ParserPool& parser_pool() {
+  thread_local ParserPool pool;
+  return pool;
+}
+
 }  // namespace
 
 RedisSession::RedisSession(Cluster& cluster, uint64_t id)
-    : Session(cluster, id),
-      parser_(parser_limits(cluster.config().limits)),
-      authenticated_(cluster.config().password.empty()) {}
+    : Session(cluster, id), authenticated_(cluster.config().password.empty()) {}
 
 Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
-  const ParseStatus status = parser_.parse(bytes);
-  switch (status) {
+  ParserPool& pool = parser_pool();
+  if (kept_parser_ == nullptr) kept_parser_ = pool.take(cluster_.config().limits);
+  parser_ = kept_parser_.get();
+  switch (parser_->parse(bytes)) {
     case ParseStatus::incomplete:
-      return parser_.pending_bulk() > kStreamValue ? consider_upload(bytes, used) : Step::need_more;
-    case ParseStatus::error:
-      answer_and_close(parser_.error());
-      return Step::stop;
+      return parser_->pending_bulk() > kStreamValue ? consider_upload(bytes, used) : Step::need_more;
+    case ParseStatus::error: answer_and_close(parser_->error()); return Step::stop;
     case ParseStatus::complete: handle(); break;
     case ParseStatus::skip: break;
   }
-  used = parser_.size();
-  parser_.reset();
+  used = parser_->size();
+  parser_->reset();
+  pool.give(std::move(kept_parser_));
   return Step::consumed;
 }
 
 Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used) {
-  if (parser_.is_inline() || parser_.args_seen() < 2) return Step::need_more;
-  const Command* command = redis::find_command(parser_.arg(0));
-  if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_.args_declared()) ||
-      !authenticated_ || parser_.arg(1).size() > cluster_.config().limits.max_key_size) {
+  if (parser_->is_inline() || parser_->args_seen() < 2) return Step::need_more;
+  const Command* command = redis::find_command(parser_->arg(0));
+  if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
+      !authenticated_ || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
   }
   if (in_flight()) {
@@ -67,11 +90,12 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   cluster_.counters().requests.add();
   Request& request = new_request(Wire::redis, Answer::reply);
   request.command = command;
-  request.key = parser_.arg(1);
+  request.key = parser_->arg(1);
   request.bytes = bytes;
-  upload_scanner().start(parser_, bytes.size());
+  upload_scanner().start(*parser_, bytes.size());
   begin_upload(request);
-  parser_.reset();
+  parser_->reset();
+  parser_pool().give(std::move(kept_parser_));
   used = bytes.size();
   return Step::consumed;
 }
@@ -111,16 +135,16 @@ void RedisSession::refuse(const Command& command) {
 
 void RedisSession::handle() {
   cluster_.counters().requests.add();
-  const redis::Resolved resolved = redis::resolve_command(parser_);
+  const redis::Resolved resolved = redis::resolve_command(*parser_);
   if (resolved.status != redis::Resolved::Status::ok) [[unlikely]] {
-    return error(redis::resolve_error(resolved, parser_));
+    return error(redis::resolve_error(resolved, *parser_));
   }
   const Command* command = resolved.command;
   if (!authenticated_ && (command->flags & redis::kNoAuth) == 0) [[unlikely]] {
     return error("NOAUTH Authentication required.");
   }
   if (command->rule != redis::CallRule::none) [[unlikely]] {
-    if (const std::string_view why = redis::refused_call(*command, parser_); !why.empty()) return error(why);
+    if (const std::string_view why = redis::refused_call(*command, *parser_); !why.empty()) return error(why);
   }
   switch (command->treatment) {
     case Treatment::single: return route_single(*command);
@@ -128,12 +152,12 @@ void RedisSession::handle() {
     case Treatment::split_mget:
     case Treatment::split_mset:
     case Treatment::split_sum: {
-      if (command->treatment == Treatment::split_mset && parser_.argc() % 2 == 0) {
+      if (command->treatment == Treatment::split_mset && parser_->argc() % 2 == 0) {
         return error(redis::wrong_arity_error(command->name));
       }
       Request& request = new_request(Wire::none, Answer::reply);
       request.command = command;
-      return split_by_node(request, *command, parser_, cluster_);
+      return split_by_node(request, *command, *parser_, cluster_);
     }
     case Treatment::local: return local(*command);
     case Treatment::refused: return refuse(*command);
@@ -145,7 +169,7 @@ void RedisSession::route_single(const Command& command) {
       command.key_specs.size() > 1) [[unlikely]] {
     return route_one_node(command);
   }
-  send_whole(command, parser_.arg(static_cast<uint32_t>(command.first_key)));
+  send_whole(command, parser_->arg(static_cast<uint32_t>(command.first_key)));
 }
 
 void RedisSession::route_one_node(const Command& command) {
@@ -157,7 +181,7 @@ void RedisSession::route_one_node(const Command& command) {
     bool one = true;
   } keys{cluster_.root()};
   const int found = redis::visit_keys(
-      command, parser_,
+      command, *parser_,
       [](void* context, std::string_view key) {
         Keys& k = *static_cast<Keys*>(context);
         const int32_t target = k.root.target(key);
@@ -171,7 +195,7 @@ void RedisSession::route_one_node(const Command& command) {
       &keys);
   if (found < 0) {
     // The server words this best, and any of them says the same.
-    return send_whole(command, parser_.argc() > 1 ? parser_.arg(1) : parser_.arg(0));
+    return send_whole(command, parser_->argc() > 1 ? parser_->arg(1) : parser_->arg(0));
   }
   if (found == 0) return error("ERR a command without keys cannot be placed on a node by this proxy");
   if (!keys.one) {
@@ -186,13 +210,11 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
   Request& request = new_request(Wire::redis, Answer::reply);
   request.command = &command;
   request.key = key;
-  request.bytes = parser_.wire();
+  request.bytes = parser_->wire();
   route(request);
 }
 
-void RedisSession::write_answer(Request& request, ChunkQueue& out) {
-  write_redis_answer(request, turn_.requests, out);
-}
+void RedisSession::write_answer(Request& request, ChunkQueue& out) { write_redis_answer(request, turn_.requests, out); }
 
 std::unique_ptr<Session> make_redis_session(Cluster& cluster, uint64_t id) {
   return std::make_unique<RedisSession>(cluster, id);

@@ -19,9 +19,7 @@ class RedisSession final : public Session {
   Step consume(std::string_view bytes, size_t& used) override;
   Step consume_upload(std::string_view bytes, size_t& used) override;
   void write_answer(routing::Request& request, ChunkQueue& out) override;
-  std::string_view failure_line(routing::Failure failure) const override {
-    return routing::redis_error_line(failure);
-  }
+  std::string_view failure_line(routing::Failure failure) const override { return routing::redis_error_line(failure); }
 
  private:
   void handle();
@@ -43,7 +41,9 @@ class RedisSession final : public Session {
   void local_info();
   std::string info_text() const;
 
-  redis::RequestParser parser_;
+  // The parser of the message at hand: the worker's shared one, or, while a message is not whole, one of our own.
+  redis::RequestParser* parser_ = nullptr;
+  std::unique_ptr<redis::RequestParser> kept_parser_;
   redis::MessageScanner& upload_scanner();
 
   std::unique_ptr<redis::MessageScanner> scanner_;  // of an upload

@@ -35,7 +35,7 @@ struct Part {
 struct Scratch {
   std::vector<Part> parts;
   size_t used = 0;
-  std::vector<uint32_t> part_of;   // by target + 1: index of its part + 1, valid when the stamp fits
+  std::vector<uint32_t> part_of;  // by target + 1: index of its part + 1, valid when the stamp fits
   std::vector<uint64_t> stamp_of;
   uint64_t stamp = 0;
 

@@ -101,8 +101,8 @@ void Session::keep_partial(std::string_view bytes) {
 
 bool Session::must_wait() const {
   return weight_ >= cluster_.config().limits.max_pipeline ||
-         stream_.unsent() >= cluster_.config().limits.max_client_buffer ||
-         (waiting_for_answers_ && head_ != nullptr) || upload_blocked_;
+         stream_.unsent() >= cluster_.config().limits.max_client_buffer || (waiting_for_answers_ && head_ != nullptr) ||
+         upload_blocked_;
 }
 
 void Session::stop_reading() {
@@ -331,7 +331,8 @@ void Session::check_timeouts() {
   if (unsent > 0 && unsent != last_unsent_) last_active_ = now;
   last_unsent_ = unsent;
   const uint64_t idle = now - last_active_;
-  if (unsent > 0 ? limits.write > 0 && idle >= limits.write : limits.read > 0 && idle >= limits.read && head_ == nullptr) {
+  if (unsent > 0 ? limits.write > 0 && idle >= limits.write
+                 : limits.read > 0 && idle >= limits.read && head_ == nullptr) {
     cluster_.counters().timed_out_clients.add();
     return die();
   }

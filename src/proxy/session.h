@@ -72,8 +72,8 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
     weight_ += more;
   }
   // Answers without a backend.
-  void answer(std::string_view text);         // copied
-  void answer_static(std::string_view text);  // kept as it is
+  void answer(std::string_view text);            // copied
+  void answer_static(std::string_view text);     // kept as it is
   void answer_and_close(std::string_view text);  // then nothing more is read
   void close_when_answered();
 
@@ -112,15 +112,15 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   bool ended_ = false;                // the client sends no more
   bool waiting_for_answers_ = false;  // the next message needs an empty FIFO
   bool uploading_ = false;
-  bool upload_blocked_ = false;       // the backend must take bytes before more are read
+  bool upload_blocked_ = false;  // the backend must take bytes before more are read
   uint32_t partial_size_ = 0;
-  uint32_t partial_done_ = 0;         // bytes at the front of partial_ that were consumed
+  uint32_t partial_done_ = 0;  // bytes at the front of partial_ that were consumed
   Buffer partial_;
   routing::Request* head_ = nullptr;
   routing::Request* tail_ = nullptr;
   routing::Request* upload_request_ = nullptr;      // until it is answered
   BackendConnection* upload_connection_ = nullptr;  // null: the bytes go nowhere
-  uint64_t last_active_ = 0;          // when the client last sent or took bytes
+  uint64_t last_active_ = 0;                        // when the client last sent or took bytes
   size_t last_unsent_ = 0;
   net::Timer timeouts_;
 };

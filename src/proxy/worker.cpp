@@ -1,5 +1,6 @@
 #include "proxy/worker.h"
 
+#include <malloc.h>
 #include <pthread.h>
 
 #include <algorithm>
@@ -12,6 +13,8 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 // A worker keeps an accepted connection unless another has this many fewer (and a quarter fewer).
 constexpr uint32_t kSkew = 4;
+// So many closed connections make it worth while to give their memory back to the system.
+constexpr size_t kTrimAfter = 500;
 
 }  // namespace
 
@@ -85,6 +88,14 @@ void Worker::count_connections() {
 
 void Worker::housekeeping() {
   turn_.ask_trim();
+  // What many sessions leave behind is small pieces that the allocator keeps unless asked.
+  size_t open = 0;
+  for (const auto& cluster : clusters_) open += cluster->session_count();
+  most_open_ = std::max(most_open_, open);
+  if (most_open_ >= open + kTrimAfter) {
+    most_open_ = open;
+    ::malloc_trim(0);
+  }
   if (!stopping_ || loop_->now() < stop_deadline_) {
     loop_->timers().arm(housekeeping_, loop_->now(), stopping_ ? kSecond / 20 : kSecond);
   }

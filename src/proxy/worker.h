@@ -62,6 +62,7 @@ class Worker final : public net::TurnHandler {
   std::atomic<uint32_t> connections_{0};
   bool stopping_ = false;
   uint64_t stop_deadline_ = 0;
+  size_t most_open_ = 0;  // sessions since memory was last given back
   net::Timer housekeeping_;
   std::thread thread_;
 };

@@ -9,15 +9,15 @@ namespace overlord::routing {
 
 enum class Failure : uint8_t {
   none,
-  backend_down,      // cannot connect, or waiting to reconnect
-  connection_lost,   // the backend closed or reset with the request in flight
-  timed_out,         // no reply within read_timeout
-  bad_reply,         // the backend sent what is not the protocol
-  queue_full,        // too many requests wait for this backend
-  no_backend,        // every backend is ejected
-  too_large,         // a reply or request beyond what the proxy holds
-  cross_node,        // keys of one command live on different nodes
-  refused_auth,      // the backend wants another password
+  backend_down,     // cannot connect, or waiting to reconnect
+  connection_lost,  // the backend closed or reset with the request in flight
+  timed_out,        // no reply within read_timeout
+  bad_reply,        // the backend sent what is not the protocol
+  queue_full,       // too many requests wait for this backend
+  no_backend,       // every backend is ejected
+  too_large,        // a reply or request beyond what the proxy holds
+  cross_node,       // keys of one command live on different nodes
+  refused_auth,     // the backend wants another password
   shutting_down
 };
 inline constexpr int kFailureCount = 11;

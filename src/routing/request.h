@@ -74,14 +74,14 @@ enum class Wire : uint8_t {
 
 // How the session turns it into bytes for the client.
 enum class Answer : uint8_t {
-  reply,      // the reply as it is
-  retrieval,  // memcache: items of the children (or its own), then END
+  reply,          // the reply as it is
+  retrieval,      // memcache: items of the children (or its own), then END
   forward_child,  // the only child's reply as it is
-  mget,       // redis: elements of the children's arrays in key order
-  mset,       // redis: OK, or the first child's error
-  sum,        // redis: integers of the children added
-  stats,      // memcache: children's STAT lines merged
-  all_ok      // OK when every child answered OK, else the first error
+  mget,           // redis: elements of the children's arrays in key order
+  mset,           // redis: OK, or the first child's error
+  sum,            // redis: integers of the children added
+  stats,          // memcache: children's STAT lines merged
+  all_ok          // OK when every child answered OK, else the first error
 };
 
 struct Hop {
@@ -103,7 +103,7 @@ struct Request {
   Wire wire;
   Answer answer;
   Failure failure;
-  bool finished : 1;        // the answer is there
+  bool finished : 1;  // the answer is there
   bool held_by_owner : 1;
   bool held_by_queue : 1;
   bool noreply : 1;         // the client wants no answer

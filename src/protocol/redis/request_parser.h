@@ -42,6 +42,7 @@ class RequestParser {
 
   ParseStatus parse(std::string_view bytes);
   void reset();
+  void set_limits(RequestLimits limits) { limits_ = limits; }  // between messages
 
   // After complete or skip: length of the message in bytes.
   size_t size() const { return pos_; }
