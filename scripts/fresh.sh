@@ -24,7 +24,7 @@ need fresh
 
 base=$PWD/build/fresh/base root=$PWD/build/fresh/root archives=$PWD/build/fresh/archives
 mirror=$(sed -n 's/^URIs: *\([^ ]*debian\)\/\{0,1\}$/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*debian\)\/\{0,1\} .*/\2/p' \
-  /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1)
+  /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1) || true
 mirror=${mirror:-http://deb.debian.org/debian}
 
 # how_apt_reaches_packages ROOT: the machine's proxies, names and certificates, so that apt inside sees what apt
