@@ -206,7 +206,7 @@ void EpollLoop::run(TurnHandler& turns) {
 void EpollLoop::wait(bool hurry) {
   int timeout = 0;
   if (queue_.empty() && !hurry) {
-    rest_if_worthwhile();
+    if (should_rest()) rest();
     const uint64_t ns = wait_ns();
     timeout = ns > uint64_t{INT_MAX} * 1'000'000 ? -1 : static_cast<int>((ns + 999'999) / 1'000'000);
   }

@@ -1,9 +1,7 @@
 #include "net/loop_base.h"
 
-#include <sys/prctl.h>
-#include <time.h>
-
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 
 #include <algorithm>
@@ -65,10 +63,9 @@ void LoopBase::stop() {
   wake();
 }
 
-void LoopBase::rest_if_worthwhile() {
-  if (!gather_.should_rest()) return;
-  const timespec rest{0, static_cast<long>(Gather::kRestNs)};
-  ::nanosleep(&rest, nullptr);
+void LoopBase::rest() {
+  const timespec time{0, static_cast<long>(Gather::kRestNs)};
+  ::nanosleep(&time, nullptr);
 }
 
 void LoopBase::sharpen_sleep() { ::prctl(PR_SET_TIMERSLACK, 1000); }

@@ -39,8 +39,9 @@ class LoopBase : public Loop {
     refresh_now();
     ++turns_;
   }
-  // Before a wait that may block: lets inputs come together when there are many (gather.h).
-  void rest_if_worthwhile();
+  // Before a wait that may block: whether to let inputs come together (gather.h), and doing so.
+  bool should_rest() { return gather_.should_rest(); }
+  static void rest();
   // At the start of run(), on its thread: the default slack of sleeps is longer than a rest.
   static void sharpen_sleep();
   void note_input() { ++inputs_; }  // a receive brought bytes

@@ -14,12 +14,16 @@ namespace {
 // Of kernels newer than the installed header.
 constexpr uint16_t kBufferRingIncremental = 2;      // IOU_PBUF_RING_INC, 6.12
 constexpr uint32_t kCompletionBufferMore = 1u << 4;  // IORING_CQE_F_BUF_MORE, 6.12
+constexpr uint32_t kFeatureMinTimeout = 1u << 15;    // IORING_FEAT_MIN_TIMEOUT, 6.12
 constexpr uint32_t kFeatureNoIowait = 1u << 17;      // IORING_FEAT_NO_IOWAIT, 6.15
 constexpr unsigned kEnterNoIowait = 1u << 7;         // IORING_ENTER_NO_IOWAIT
 constexpr unsigned kEnterRegisteredRing = 1u << 4;   // IORING_ENTER_REGISTERED_RING
 
 constexpr uint32_t kIncrementalSize = 64 * 1024;
 constexpr uint32_t kIncrementalCount = 64;
+// Per completion. The kernel reads up to 32 times before the next stream has its turn: with whole buffers, two
+// streams could take them all.
+constexpr uint32_t kReceiveMax = 16 * 1024;
 constexpr uint32_t kPlainSize = 16 * 1024;
 constexpr uint32_t kPlainCount = 256;
 // Equal low address bits would put the starts of all buffers into the same few cache sets.
@@ -45,6 +49,7 @@ std::string Uring::init(unsigned entries, unsigned completions) {
   ready_ = true;
   constexpr unsigned kNeeded = IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_FAST_POLL;
   if ((params.features & kNeeded) != kNeeded) return "the kernel's io_uring lacks NODROP, EXT_ARG or FAST_POLL";
+  has_min_wait_ = (params.features & kFeatureMinTimeout) != 0;
   if ((params.features & kFeatureNoIowait) != 0) wait_flags_ |= kEnterNoIowait;
   return register_buffers();
 }
@@ -128,7 +133,7 @@ void Uring::submit() {
   ++epoch_;
 }
 
-void Uring::wait(unsigned events, uint64_t timeout_ns) {
+void Uring::wait(unsigned events, uint64_t timeout_ns, uint32_t min_wait_us) {
   const unsigned left = publish();
   __kernel_timespec time{};
   io_uring_getevents_arg arg{};
@@ -137,14 +142,15 @@ void Uring::wait(unsigned events, uint64_t timeout_ns) {
     time.tv_nsec = static_cast<int64_t>(timeout_ns % 1'000'000'000);
     arg.ts = reinterpret_cast<uint64_t>(&time);
   }
+  arg.pad = min_wait_us;  // min_wait_usec in the headers of 6.12
   (void)enter(left, events, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG | wait_flags_, &arg);
   if (publish() == 0) ++epoch_;
 }
 
 // Receive buffers.
 
-void Uring::prepare_receive(io_uring_sqe& sqe, int fd, uint64_t user_data, bool poll_first) {
-  io_uring_prep_recv_multishot(&sqe, fd, nullptr, 16384, 0);
+void Uring::prepare_receive(io_uring_sqe& sqe, int fd, uint64_t user_data, bool poll_first) const {
+  io_uring_prep_recv_multishot(&sqe, fd, nullptr, incremental_ ? kReceiveMax : 0, 0);
   sqe.ioprio = static_cast<uint16_t>(sqe.ioprio | (poll_first ? IORING_RECVSEND_POLL_FIRST : 0));
   sqe.flags = IOSQE_BUFFER_SELECT;
   sqe.buf_group = kBufferGroup;

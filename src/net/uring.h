@@ -35,8 +35,10 @@ class Uring {
   // Changes with every submission: an entry got under another epoch has been seen by the kernel.
   uint16_t epoch() const { return epoch_; }
   void submit();
-  // Submits and waits for `events` completions or the time-out (UINT64_MAX: none).
-  void wait(unsigned events, uint64_t timeout_ns);
+  // Submits and waits for `events` completions or the time-out (UINT64_MAX: none). With a min_wait (only when
+  // has_min_wait()), after that time a single completion is enough.
+  void wait(unsigned events, uint64_t timeout_ns, uint32_t min_wait_us = 0);
+  bool has_min_wait() const { return has_min_wait_; }
 
   // Calls fn(const io_uring_cqe&) for the completions that are there now.
   template <typename Fn>
@@ -50,7 +52,7 @@ class Uring {
     }
   }
 
-  static void prepare_receive(io_uring_sqe& sqe, int fd, uint64_t user_data, bool poll_first);
+  void prepare_receive(io_uring_sqe& sqe, int fd, uint64_t user_data, bool poll_first) const;
   std::span<char> take_received(const io_uring_cqe& cqe);
   void recycle();
 
@@ -65,6 +67,7 @@ class Uring {
   io_uring ring_{};
   bool ready_ = false;
   bool incremental_ = false;
+  bool has_min_wait_ = false;
   bool registered_fd_ = false;
   uint16_t epoch_ = 0;
   unsigned wait_flags_ = 0;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr unsigned kEntries = 2048;
 constexpr unsigned kCompletions = 16 * 1024;
+constexpr uint32_t kPatienceUs = 50;
 
 }  // namespace
 
@@ -178,20 +179,38 @@ void UringLoop::start() {
 
 void UringLoop::run(TurnHandler& turns) {
   if (!started_) start();
+  sharpen_sleep();
   refresh_now();
   do {
-    const bool busy = !queue_.empty() || turns.hurry();
-    ring_.wait(busy ? 0 : 1, busy ? 0 : wait_ns());
+    wait(turns.hurry());
     begin_turn();
     ring_.for_each([this](const io_uring_cqe& cqe) { handle(cqe); });
     handle_queue();
     run_timers();
     run_posted();
     turns.end_of_turn();
+    end_inputs();
     finish_turn();
   } while (!stop_requested());
   clear_stop();
   ring_.submit();
+}
+
+// Most sends complete while they are submitted. Their completions alone are no reason to begin a turn, so one
+// event more is waited for; should a send block, kPatienceUs later any event will do.
+void UringLoop::wait(bool hurry) {
+  const unsigned sends = std::exchange(sends_queued_, 0u);
+  if (hurry || !queue_.empty()) return ring_.wait(0, 0);
+  const bool rest = should_rest();
+  if (ring_.has_min_wait()) {
+    constexpr unsigned kManyEvents = 128;
+    return ring_.wait(sends + (rest ? kManyEvents : 1), wait_ns(), rest ? Gather::kRestNs / 1000 : kPatienceUs);
+  }
+  if (rest) {
+    ring_.submit();
+    LoopBase::rest();
+  }
+  ring_.wait(1, wait_ns());
 }
 
 void UringLoop::handle(const io_uring_cqe& cqe) {

@@ -84,6 +84,7 @@ class UringLoop final : public LoopBase {
     return slot != nullptr && slot->kind == kind;
   }
   void start();
+  void wait(bool hurry);
   void handle(const io_uring_cqe& cqe);
   void handle_queue();
   void finish_turn();
@@ -124,6 +125,7 @@ class UringLoop final : public LoopBase {
   std::vector<std::unique_ptr<SendVectors>> vectors_;
   size_t vectors_used_ = 0;
   uint16_t vectors_epoch_ = 0;
+  unsigned sends_queued_ = 0;  // since the last wait
 };
 
 }  // namespace overlord::net

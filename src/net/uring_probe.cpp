@@ -24,7 +24,7 @@ std::string try_receive(Uring& ring) {
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) != 0) return std::strerror(errno);
   const UniqueFd left(fds[0]);
   UniqueFd right(fds[1]);
-  Uring::prepare_receive(ring.entry(), left.get(), 1, true);
+  ring.prepare_receive(ring.entry(), left.get(), 1, true);
   int receives = 0;
   int ends = 0;
   std::string problem;

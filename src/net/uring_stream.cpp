@@ -21,7 +21,7 @@ constexpr int kSendFlags = MSG_NOSIGNAL | MSG_WAITALL;
 void UringLoop::arm_receive(uint32_t index, bool poll_first) {
   io_uring_sqe& sqe = entry(index, Op::receive);
   const uint64_t key = sqe.user_data;
-  Uring::prepare_receive(sqe, slots_[index].fd, key, poll_first);
+  ring_.prepare_receive(sqe, slots_[index].fd, key, poll_first);
   slots_[index].receiving = true;
 }
 
@@ -32,6 +32,7 @@ void UringLoop::received(uint32_t index, const io_uring_cqe& cqe) {
   const bool more = (cqe.flags & IORING_CQE_F_MORE) != 0;
   if (!more) slot.receiving = slot.cancelling = false;
   if (slot.kind == Kind::stream && !bytes.empty()) {
+    note_input();
     if (slot.paused || (slot.held != nullptr && !slot.held->empty())) {
       hold(index, bytes);
     } else {
@@ -165,6 +166,7 @@ void UringLoop::submit_send(uint32_t index) {
   const uint64_t key = sqe.user_data;
   Slot& slot = slots_[index];
   slot.send_busy = true;
+  ++sends_queued_;
   if (vectors_epoch_ != ring_.epoch()) {
     vectors_epoch_ = ring_.epoch();
     vectors_used_ = 0;
