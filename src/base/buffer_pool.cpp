@@ -65,12 +65,15 @@ void BufferPool::grow(Buffer& buffer, size_t used, size_t at_least) {
 void BufferPool::trim() {
   for (size_t i = 0; i < classes_.size(); ++i) {
     Class& c = classes_[i];
-    for (; c.low > 0; --c.low) {
+    const size_t size = size_t{1} << (i + kMinShift);
+    const size_t keep = std::max<size_t>(c.count - c.low, kAlwaysKept / size);
+    // Half of what was idle, so that a load that varies does not go to the heap for what it just gave.
+    for (size_t drop = (c.low + 1) / 2; drop > 0 && c.count > keep; --drop) {
       Free* next = c.head->next;
       std::free(c.head);
       c.head = next;
       --c.count;
-      free_bytes_ -= uint64_t{1} << (i + kMinShift);
+      free_bytes_ -= size;
     }
     c.low = c.count;
   }

@@ -27,7 +27,7 @@ class BufferPool {
   void give(Buffer& buffer);  // leaves it empty; no-op when it is
   // At least `at_least` bytes, the first `used` of them kept.
   void grow(Buffer& buffer, size_t used, size_t at_least);
-  // Gives free buffers that were not needed since the last call back to the heap. Called about once a second.
+  // Gives back to the heap part of the free buffers that were not needed since the last call. Called about once a second.
   void trim();
   size_t free_bytes() const { return free_bytes_; }
 
@@ -35,6 +35,7 @@ class BufferPool {
   struct Free {
     Free* next;
   };
+  static constexpr size_t kAlwaysKept = 128 * 1024;  // free bytes of each size
   static constexpr int kMinShift = 6;
   static constexpr int kMaxShift = 16;
   struct Class {

@@ -38,7 +38,8 @@ void ChunkPool::give(Chunk* chunk) {
 }
 
 void ChunkPool::trim() {
-  while (free_ != nullptr && free_count_ + in_use_ > high_water_) {
+  // Twice the need of the last period, so that a load that varies does not go to the heap for what it just gave.
+  while (free_ != nullptr && free_count_ + in_use_ > std::max(2 * high_water_, kAlwaysKept)) {
     Chunk* chunk = free_;
     free_ = chunk->next;
     --free_count_;

@@ -41,11 +41,13 @@ class ChunkPool {
   size_t in_use() const { return in_use_; }  // chunks out of the pool
   size_t free_count() const { return free_count_; }
 
-  // Gives free chunks above the high-water mark of use since the last call back to the heap.
+  // Gives free chunks far above the high-water mark of use since the last call back to the heap.
   // Called about once a second.
   void trim();
 
  private:
+  static constexpr size_t kAlwaysKept = 64;
+
   Chunk* free_ = nullptr;
   size_t free_count_ = 0;
   size_t in_use_ = 0;

@@ -9,7 +9,7 @@ using routing::Request;
 
 namespace {
 
-constexpr size_t kMaxLeases = 64;
+constexpr size_t kMaxSpares = 64;
 
 uint64_t nanoseconds(config::milliseconds value) { return static_cast<uint64_t>(value.count()) * 1'000'000; }
 
@@ -32,7 +32,7 @@ Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config:
               cluster.limits.max_node_queue},
       addresses_(resolver, turn.loop, server.address) {
   probe_.set([](void* self) { static_cast<Backend*>(self)->probe(); }, this);
-  for (uint32_t i = 0; i < cluster.node_connections; ++i) shared_.push_back(make_connection());
+  for (uint32_t i = 0; i < cluster.node_connections; ++i) connections_.push_back(make_connection());
 }
 
 std::unique_ptr<BackendConnection> Backend::make_connection() {
@@ -40,41 +40,45 @@ std::unique_ptr<BackendConnection> Backend::make_connection() {
 }
 
 void Backend::start() {
-  for (auto& connection : shared_) connection->open();
+  for (auto& connection : connections_) connection->open();
   if (cluster_.ping_auto_eject) turn_.loop.timers().arm(probe_, turn_.now(), nanoseconds(cluster_.ping_interval));
 }
 
 void Backend::send(Request& request) noexcept {
   counters_.requests.add();
+  BackendConnection* connection = connection_for(request);
+  if (connection == nullptr) return routing::fail(request, Failure::queue_full);
+  connection->send(request);
+}
+
+BackendConnection* Backend::connection_for(const Request& request) {
+  const size_t shared = cluster_.node_connections;
+  routing::Lane* lane = request.lane;
+  const size_t usual = lane == nullptr ? 0 : lane->number % shared;
   if (request.uploading) [[unlikely]] {
-    BackendConnection* connection = lease();
-    if (connection == nullptr) return routing::fail(request, Failure::queue_full);
-    return connection->send(request);
+    const size_t index = spare();
+    return index == SIZE_MAX ? nullptr : connections_[index].get();
   }
-  connection_for(request).send(request);
+  if (lane == nullptr) return connections_[usual].get();
+  if (request.in_order) return connections_[lane->backend == id_ ? lane->chosen : usual].get();
+  if (connections_[usual]->usable()) [[likely]] return connections_[usual].get();
+  size_t index = usual;
+  for (size_t i = 1; i < shared && !connections_[index]->usable(); ++i) index = (usual + i) % shared;
+  if (!connections_[index]->usable() && connections_[usual]->busy_with_large_reply()) index = spare();
+  if (index == SIZE_MAX) index = usual;
+  lane->backend = id_;
+  lane->chosen = static_cast<uint32_t>(index);
+  return connections_[index].get();
 }
 
-BackendConnection& Backend::connection_for(const Request& request) {
-  const size_t count = shared_.size();
-  if (count == 1) return *shared_[0];
-  // One key always uses one connection, so that a client's requests for it stay in order. Not the hash's own low
-  // bits: under modula those have chosen the backend.
-  const size_t first = static_cast<size_t>((request.key_hash * 0x9E3779B97F4A7C15ull) >> 40) % count;
-  if (!request.in_order && !shared_[first]->usable()) {
-    for (size_t i = 1; i < count; ++i) {
-      if (shared_[(first + i) % count]->usable()) return *shared_[(first + i) % count];
-    }
+size_t Backend::spare() {
+  const size_t shared = cluster_.node_connections;
+  for (size_t i = shared; i < connections_.size(); ++i) {
+    if (connections_[i]->idle()) return i;
   }
-  return *shared_[first];
-}
-
-BackendConnection* Backend::lease() {
-  for (auto& connection : leased_) {
-    if (connection->idle()) return connection.get();
-  }
-  if (leased_.size() == kMaxLeases) return nullptr;
-  leased_.push_back(make_connection());
-  return leased_.back().get();
+  if (connections_.size() == shared + kMaxSpares) return SIZE_MAX;
+  connections_.push_back(make_connection());
+  return connections_.size() - 1;
 }
 
 const net::SocketAddress* Backend::address() {
@@ -119,7 +123,7 @@ void Backend::on_failure() noexcept {
 
 void Backend::probe() {
   if (!ejected_) {
-    for (auto& connection : shared_) connection->probe();
+    for (auto& connection : connections_) connection->probe();
   }
   turn_.loop.timers().arm(probe_, turn_.now(), nanoseconds(cluster_.ping_interval));
 }

@@ -72,8 +72,8 @@ class Backend {
   void on_failure() noexcept;
 
  private:
-  BackendConnection& connection_for(const routing::Request& request);
-  BackendConnection* lease();
+  BackendConnection* connection_for(const routing::Request& request);
+  size_t spare();  // index of an idle extra connection; SIZE_MAX when there may be no more
   void probe();
   std::unique_ptr<BackendConnection> make_connection();
 
@@ -91,8 +91,9 @@ class Backend {
   uint32_t failures_ = 0;  // in a row
   net::Timer probe_;
   BackendCounters counters_;
-  std::vector<std::unique_ptr<BackendConnection>> shared_;
-  std::vector<std::unique_ptr<BackendConnection>> leased_;  // for large uploads, one request at a time
+  // The first node_connections are shared by all clients. The others are made when they are needed: for a large upload,
+  // and for clients that would have to wait because large replies are on the way on all shared ones.
+  std::vector<std::unique_ptr<BackendConnection>> connections_;
 };
 
 std::unique_ptr<BackendConnection> make_redis_connection(Backend& backend);

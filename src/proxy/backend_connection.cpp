@@ -21,8 +21,12 @@ constexpr size_t kLargeReply = 64 * 1024;
 constexpr size_t kMaxHeldReply = 64 * 1024 * 1024;
 // Bytes waiting for a backend that does not read.
 constexpr size_t kMaxUnsent = 32 * 1024 * 1024;
-// How long a slow reader may keep others waiting behind its large reply.
+// How long a slow reader may keep others waiting behind its large reply, before the proxy takes the rest in, and
+// when it holds too much to do so.
+constexpr uint64_t kPatience = kSecond / 20;
 constexpr uint64_t kMaxStall = kSecond;
+// The bytes that one worker may hold for that.
+constexpr size_t kMaxTakenIn = 48 * 1024 * 1024;
 constexpr uint64_t kFirstRetry = kSecond / 20;
 constexpr uint64_t kLastRetry = kSecond;
 // A connection that lived shorter than this is not replaced at once.
@@ -173,6 +177,7 @@ void BackendConnection::add_piece(Request& r, std::string_view piece) {
     paused_ = true;
     paused_since_ = turn_.now();
     turn_.loop.pause_receive(stream_);
+    arm_deadline(kPatience);
   }
 }
 
@@ -294,6 +299,36 @@ void BackendConnection::expire(Request& request) {
   if (!request.finished) routing::fail(request, Failure::timed_out);
 }
 
+// Whether another client than the slow one waits behind the large reply.
+bool BackendConnection::others_wait(const Request& slow) const {
+  const auto client = [](const Request& r) { return r.parent != nullptr ? r.parent->owner : r.owner; };
+  const routing::RequestOwner* reader = client(slow);
+  for (const Request* r = head_; r != nullptr; r = r->queue_next) {
+    for (const Request* member = r->members; member != nullptr; member = member->queue_next) {
+      if (!member->finished && client(*member) != reader) return true;
+    }
+    if (r->members == nullptr && !r->finished && client(*r) != reader) return true;
+  }
+  return false;
+}
+
+void BackendConnection::check_stall(uint64_t now) {
+  if (now - paused_since_ < kPatience) return;
+  Request* slow = arriving();
+  if (slow == nullptr || slow->owner == nullptr || slow->finished) return resume_reply();
+  if (!others_wait(*slow)) return;
+  // What is left is taken in, if it is not too much, so that the others get on; else the slow one has to go.
+  const size_t held = turn_.chunks().in_use() * kChunkSize;
+  if (held + arriving_left() <= kMaxTakenIn) {
+    slow->take_in = true;
+  } else if (now - paused_since_ >= kMaxStall) {
+    slow->owner->on_stalled(*slow);
+  } else {
+    return;
+  }
+  resume_reply();
+}
+
 void BackendConnection::check_deadlines() {
   const uint64_t now = turn_.now();
   const BackendLimits& limits = backend_.limits();
@@ -304,12 +339,8 @@ void BackendConnection::check_deadlines() {
   }
   if (queue_size_ == 0) return;
   if (paused_) {
-    if (queue_size_ > 1 && now - paused_since_ >= kMaxStall) {
-      Request& slow = *head_;
-      if (slow.owner != nullptr && !slow.finished) slow.owner->on_stalled(slow);
-      resume_reply();
-    }
-    return arm_deadline(kMaxStall / 4);
+    check_stall(now);
+    return arm_deadline(kPatience);
   }
   if (limits.write_timeout > 0 && stream_.unsent() > 0) {
     if (stream_.unsent() != blocked_unsent_ || blocked_since_ == 0) {

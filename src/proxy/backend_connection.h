@@ -57,6 +57,7 @@ class BackendConnection : public Flushable,
   State state() const { return state_; }
   // Ready for a request that has to wait for nobody.
   bool usable() const { return state_ != State::down && !large_reply_; }
+  bool busy_with_large_reply() const { return large_reply_; }
   bool idle() const { return queue_size_ == 0 && !large_reply_; }
   uint32_t queue_size() const { return queue_size_; }
   void probe() noexcept;
@@ -84,12 +85,16 @@ class BackendConnection : public Flushable,
   virtual void reset_receive() = 0;
   // Some of the head's reply has arrived.
   virtual bool reply_begun() const = 0;
+  // The request whose reply is arriving in pieces; null when none is.
+  virtual routing::Request* arriving() const = 0;
+  // At least so many bytes of it are still to come.
+  virtual uint64_t arriving_left() const = 0;
   // Sends the handshake's requests; verify() judges their answers.
   virtual void send_handshake() = 0;
   virtual bool verify(const routing::Request& request) const = 0;
 
   void push_queue(routing::Request& request);
-  routing::Request* queue_head() { return head_; }
+  routing::Request* queue_head() const { return head_; }
   // The head's reply is complete: takes it off the queue and finishes it unless that has happened.
   void pop_head() noexcept;
   // A slice of the receive buffer is the whole reply of r.
@@ -110,6 +115,8 @@ class BackendConnection : public Flushable,
   void check_deadlines();
   void arm_deadline(uint64_t delay);
   void expire(routing::Request& request);
+  void check_stall(uint64_t now);
+  bool others_wait(const routing::Request& slow) const;
 
   State state_ = State::idle;
   bool suspect_ = false;      // the last attempt failed: requests do not wait for the next one

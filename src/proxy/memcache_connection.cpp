@@ -73,6 +73,8 @@ class MemcacheConnection final : public BackendConnection {
     begun_ = false;
   }
 
+  Request* arriving() const override { return body_member_; }
+  uint64_t arriving_left() const override { return body_left_; }
   bool reply_begun() const override { return begun_ || carry_size_ > 0 || body_left_ > 0; }
 
   void send_handshake() override { take_internal(make_internal(Wire::memcache_line), "version\r\n"); }
@@ -183,8 +185,10 @@ class MemcacheConnection final : public BackendConnection {
   }
 
   bool take_value(const ReplyLine& line, std::string_view text, std::string_view& bytes, bool carried) {
-    while (cursor_ != nullptr && cursor_->key != line.key) miss(std::exchange(cursor_, cursor_->queue_next));
-    if (cursor_ == nullptr) return false;  // a key that was not asked for, or out of order
+    Request* found = cursor_;
+    while (found != nullptr && found->key != line.key) found = found->queue_next;
+    if (found == nullptr) return false;  // a key that was not asked for, or out of order
+    while (cursor_ != found) miss(std::exchange(cursor_, cursor_->queue_next));
     Request& member = *std::exchange(cursor_, cursor_->queue_next);
     const uint64_t body = line.value_size + 2;
     if (!carried && bytes.size() >= body) [[likely]] {

@@ -133,7 +133,6 @@ void MemcacheSession::retrieve(const memcache::Request& parsed) {
     Request& child = turn_.requests.take_child(parent, Wire::memcache_value);
     child.retrieval = retrieval;
     child.key = key;
-    child.in_order = parent.in_order;
   }
   for (Request* child = parent.children; child != nullptr;) {
     Request* next = child->next;

@@ -53,6 +53,8 @@ class RedisConnection final : public BackendConnection {
   }
 
   void reset_receive() override { scanner_.reset(); }
+  Request* arriving() const override { return queue_head(); }
+  uint64_t arriving_left() const override { return scanner_.bulk_left(); }
   bool reply_begun() const override { return scanner_.started(); }
 
   void send_handshake() override {

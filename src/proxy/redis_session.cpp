@@ -54,6 +54,8 @@ ParserPool& parser_pool() {
   return pool;
 }
 
+bool is_flush(const Command& command) { return command.name == "flushall" || command.name == "flushdb"; }
+
 }  // namespace
 
 RedisSession::RedisSession(Cluster& cluster, uint64_t id)
@@ -160,8 +162,14 @@ void RedisSession::handle() {
       return split_by_node(request, *command, *parser_, cluster_);
     }
     case Treatment::local: return local(*command);
-    case Treatment::refused: return refuse(*command);
+    case Treatment::refused:
+      return is_flush(*command) && cluster_.config().flush_all_enabled ? flush() : refuse(*command);
   }
+}
+
+void RedisSession::flush() {
+  Request& request = new_request(Wire::none, Answer::all_ok);
+  cluster_.root().broadcast(request, Wire::redis, parser_->wire());
 }
 
 void RedisSession::route_single(const Command& command) {

@@ -121,7 +121,6 @@ void split_by_node(Request& parent, const Command& command, const redis::Request
     child.command = &command;
     child.key = part.first_key;
     child.key_count = part.keys;
-    child.in_order = parent.in_order;
     child.bytes = whole ? request.wire() : with_header(part, command.name);
   }
   for (Request* child = parent.children; child != nullptr;) {

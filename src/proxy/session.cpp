@@ -23,10 +23,26 @@ constexpr size_t kHoldAhead = 16 * 1024 * 1024;
 // An upload: at most this much waits for the backend.
 constexpr size_t kUploadAhead = 256 * 1024;
 constexpr uint64_t kLinger = 5'000'000'000;
+// Before anything is known of a client's answers, so many of its requests may be in flight.
+constexpr uint64_t kFirstWindow = 64;
+
+uint64_t answer_size(const Request& request) {
+  uint64_t size = request.reply_size + request.reply_chain.size();
+  for (const Request* child = request.children; child != nullptr; child = child->next) {
+    size += child->reply_size + child->reply_chain.size();
+  }
+  return size;
+}
 
 }  // namespace
 
-Session::Session(Cluster& cluster, uint64_t id) : cluster_(cluster), turn_(cluster.turn()), id_(id) {
+Session::Session(Cluster& cluster, uint64_t id)
+    : cluster_(cluster),
+      turn_(cluster.turn()),
+      id_(id),
+      reply_estimate_(static_cast<uint32_t>(
+          std::min<uint64_t>(cluster.config().limits.max_client_buffer / kFirstWindow, UINT32_MAX))) {
+  lane_.number = static_cast<uint32_t>(id);
   timeouts_.set([](void* self) { static_cast<Session*>(self)->check_timeouts(); }, this);
 }
 
@@ -100,9 +116,10 @@ void Session::keep_partial(std::string_view bytes) {
 }
 
 bool Session::must_wait() const {
-  return weight_ >= cluster_.config().limits.max_pipeline ||
-         stream_.unsent() >= cluster_.config().limits.max_client_buffer || (waiting_for_answers_ && head_ != nullptr) ||
-         upload_blocked_;
+  const config::Limits& limits = cluster_.config().limits;
+  return weight_ >= limits.max_pipeline ||
+         stream_.unsent() + ready_bytes_ + uint64_t{weight_} * reply_estimate_ >= limits.max_client_buffer ||
+         (waiting_for_answers_ && head_ != nullptr) || upload_blocked_;
 }
 
 void Session::stop_reading() {
@@ -125,6 +142,8 @@ void Session::on_error(int) { die(); }
 Request& Session::new_request(Wire wire, Answer answer) {
   Request& request = turn_.requests.take(wire, answer, this);
   request.in_order = head_ != nullptr;
+  request.lane = &lane_;
+  if (!request.in_order) lane_.backend = -1;
   (tail_ == nullptr ? head_ : tail_->next) = &request;
   tail_ = &request;
   ++weight_;
@@ -154,6 +173,7 @@ void Session::close_when_answered() {
 }
 
 void Session::on_finished(Request& request) noexcept {
+  ready_bytes_ += answer_size(request);
   if (&request == upload_request_) {
     upload_connection_ = nullptr;
     upload_blocked_ = false;
@@ -169,7 +189,7 @@ Progress Session::on_progress(Request& request) noexcept {
     turn_.sessions.add(*this);
   }
   const size_t held = request.reply_chain.size() + (first ? stream_.unsent() : 0);
-  if (held < (first ? kStreamAhead : kHoldAhead)) return Progress::more;
+  if (request.take_in || held < (first ? kStreamAhead : kHoldAhead)) return Progress::more;
   request.source_paused = true;
   return Progress::pause;
 }
@@ -243,10 +263,21 @@ void Session::on_drained() {
 void Session::write_ready() {
   while (head_ != nullptr && head_->finished) {
     if (head_->failure != Failure::none && head_->streaming) return die();  // half of it has been sent
+    const uint64_t size = answer_size(*head_);
+    ready_bytes_ -= size;
+    learn_reply_size(size / head_->weight);
     write_request(*head_);
     pop_head();
   }
   if (head_ != nullptr && head_->streaming) stream_.out.splice(head_->reply_chain);
+}
+
+void Session::learn_reply_size(uint64_t size) {
+  if (size >= reply_estimate_) {
+    reply_estimate_ = static_cast<uint32_t>(std::min<uint64_t>(size, UINT32_MAX));
+  } else {
+    reply_estimate_ -= static_cast<uint32_t>((reply_estimate_ - size + 7) / 8);
+  }
 }
 
 void Session::write_request(Request& request) {
@@ -264,6 +295,7 @@ void Session::pop_head() {
   head_ = request.next;
   if (head_ == nullptr) tail_ = nullptr;
   weight_ -= request.weight;
+  resume_reply(request);
   if (&request == upload_request_) upload_request_ = nullptr;
   turn_.requests.release_owner(request);
 }

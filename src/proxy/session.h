@@ -2,8 +2,8 @@
 // Session: one client connection. Reads requests, sends them down the route tree, and writes the answers in the
 // order the requests came, once per turn. What the bytes mean is in RedisSession and MemcacheSession.
 //
-// Limits: at most max_pipeline requests are in flight and at most max_client_buffer bytes of answers wait; beyond
-// either the session leaves further requests in the socket. A message that is not whole is kept in a buffer of the
+// Limits: at most max_pipeline requests are in flight, and only as many as their answers, guessed from the size of
+// earlier ones, fit into max_client_buffer; the rest is left in the socket. A message that is not whole is kept in a buffer of the
 // session's own; one with a value beyond kStreamValue is passed on as it arrives, through a backend connection
 // that it has for itself, after everything before it was answered.
 
@@ -101,18 +101,22 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void write_ready();
   void write_request(routing::Request& request);
   void pop_head();
+  void learn_reply_size(uint64_t size);
   void resume_reply(routing::Request& request);
   void leave();  // lets go of everything but the stream
   void die();
   void check_timeouts();
 
   const uint64_t id_;
+  routing::Lane lane_;
   Life life_ = Life::open;
   bool paused_ = false;               // not receiving
   bool ended_ = false;                // the client sends no more
   bool waiting_for_answers_ = false;  // the next message needs an empty FIFO
   bool uploading_ = false;
   bool upload_blocked_ = false;  // the backend must take bytes before more are read
+  uint32_t reply_estimate_;           // bytes that an answer of this client takes, guessed from those before
+  uint64_t ready_bytes_ = 0;          // answers that are there and not written yet
   uint32_t partial_size_ = 0;
   uint32_t partial_done_ = 0;  // bytes at the front of partial_ that were consumed
   Buffer partial_;

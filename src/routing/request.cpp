@@ -58,6 +58,7 @@ Request& RequestPool::take(Wire wire, Answer answer, RequestOwner* owner) {
   r->queue_next = nullptr;
   r->owner = owner;
   r->source = nullptr;
+  r->lane = nullptr;
   r->parent = nullptr;
   r->members = nullptr;
   r->wire = wire;
@@ -71,6 +72,7 @@ Request& RequestPool::take(Wire wire, Answer answer, RequestOwner* owner) {
   r->reply_volatile = false;
   r->streaming = false;
   r->close_after = false;
+  r->take_in = false;
   r->source_paused = false;
   r->uploading = false;
   r->internal = false;
@@ -98,6 +100,8 @@ Request& RequestPool::take(Wire wire, Answer answer, RequestOwner* owner) {
 Request& RequestPool::take_child(Request& parent, Wire wire) {
   Request& child = take(wire, Answer::reply, nullptr);
   child.parent = &parent;
+  child.lane = parent.lane;
+  child.in_order = parent.in_order || parent.child_count > 0;
   (parent.last_child == nullptr ? parent.children : parent.last_child->next) = &child;
   parent.last_child = &child;
   ++parent.pending;
@@ -177,7 +181,7 @@ void RequestPool::drop_reply(Request& request) {
 }
 
 void RequestPool::trim() {
-  while (free_ != nullptr && free_count_ + in_use_ > high_water_) {
+  while (free_ != nullptr && free_count_ + in_use_ > std::max(2 * high_water_, kAlwaysKept)) {
     Request* next = free_->next;
     free_->~Request();
     std::free(free_);

@@ -84,6 +84,14 @@ enum class Answer : uint8_t {
   all_ok          // OK when every child answered OK, else the first error
 };
 
+// Which connection a client uses at a backend. All that it has in flight at one backend uses one connection, so that
+// nothing overtakes an earlier request of the same client. With nothing in flight it may change over.
+struct Lane {
+  uint32_t number = 0;   // the client's: its usual connection is number mod connections
+  int32_t backend = -1;  // the one backend where another connection was chosen
+  uint32_t chosen = 0;   // and which
+};
+
 struct Hop {
   Route* route;
   uint64_t scratch;
@@ -98,6 +106,7 @@ struct Request {
   RequestOwner* owner;  // null: nobody waits any more
   ReplySource* source;  // the connection whose queue holds it; null when none does
   Request* parent;      // set on children and on nothing else
+  Lane* lane;           // its client's; read and written only while send() runs
   Request* members;     // memcache_group: its values, in order of the keys on the wire; linked by queue_next
 
   Wire wire;
@@ -111,10 +120,11 @@ struct Request {
   bool reply_volatile : 1;  // the slice lies in the receive buffers
   bool streaming : 1;       // the reply is being passed on before it is whole
   bool close_after : 1;     // the session closes once this is answered
+  bool take_in : 1;         // never paused for its slow reader
   bool source_paused : 1;   // its connection waits for resume_reply
   bool uploading : 1;       // its bytes are still arriving from the client
   bool internal : 1;        // the connection's own (handshake, probe)
-  bool in_order : 1;        // the session has other requests in flight: the connection choice must be by key only
+  bool in_order : 1;        // its client has other requests in flight: it must not overtake them
   uint8_t hop_count;
 
   // What is sent. Valid while Route::send runs, in the receive buffers or the session's partial message.
@@ -194,6 +204,8 @@ class RequestPool {
 
   ChunkPool& chunks_;
   BufferPool& buffers_;
+  static constexpr size_t kAlwaysKept = 4096;
+
   Request* free_ = nullptr;
   size_t free_count_ = 0;
   size_t in_use_ = 0;
