@@ -57,19 +57,22 @@ TEST_F(ChunkTest, PoolReusesAndCounts) {
 }
 
 TEST_F(ChunkTest, TrimKeepsWhatThePeriodNeededAndThenLetsGo) {
+  constexpr size_t kMany = 1000;
   std::vector<Chunk*> chunks;
-  for (int i = 0; i < 10; ++i) chunks.push_back(pool_.take());
+  for (size_t i = 0; i < kMany; ++i) chunks.push_back(pool_.take());
+  pool_.trim();
+  EXPECT_EQ(pool_.in_use(), kMany);
   for (Chunk* chunk : chunks) pool_.give(chunk);
   pool_.trim();
-  EXPECT_EQ(pool_.free_count(), 10u);  // this period used ten
+  EXPECT_EQ(pool_.free_count(), kMany);  // this period began with all of them
   Chunk* one = pool_.take();
   pool_.trim();
-  EXPECT_EQ(pool_.free_count() + pool_.in_use(), 1u);
+  EXPECT_LT(pool_.free_count(), kMany / 4);
   pool_.give(one);
+  const size_t left = pool_.free_count();
   pool_.trim();
-  EXPECT_EQ(pool_.free_count(), 1u);
   pool_.trim();
-  EXPECT_EQ(pool_.free_count(), 0u);
+  EXPECT_LE(pool_.free_count(), left);
 }
 
 TEST_F(ChunkTest, AppendsOfEverySizeKeepOrder) {
@@ -236,7 +239,9 @@ TEST_F(ChunkTest, BehavesLikeAString) {
         break;
     }
     ASSERT_EQ(queue.size(), model.size()) << step;
-    if (step % 50 == 0) ASSERT_EQ(bytes_of(queue), model) << step;
+    if (step % 50 == 0) {
+      ASSERT_EQ(bytes_of(queue), model) << step;
+    }
   }
 }
 

@@ -24,7 +24,7 @@ bool LoopBase::out_of_resources(int error) {
 
 uint64_t LoopBase::wait_ns() const {
   const uint64_t timer = timers_.until_next(now_);
-  if (chunks_.free_count() == 0) return timer;
+  if (quiet_trims_ >= 2 && chunks_.free_count() == free_after_trim_) return timer;
   return std::min(timer, next_trim_ > now_ ? next_trim_ - now_ : 0);
 }
 
@@ -32,7 +32,10 @@ void LoopBase::run_timers() {
   timers_.advance(now_);
   if (now_ >= next_trim_) {
     next_trim_ = now_ + kTrimNs;
+    const size_t free = chunks_.free_count();
     chunks_.trim();
+    quiet_trims_ = free == chunks_.free_count() && free == free_after_trim_ ? quiet_trims_ + 1 : 0;
+    free_after_trim_ = chunks_.free_count();
   }
 }
 

@@ -64,6 +64,8 @@ class LoopBase : public Loop {
 
   uint64_t now_;
   uint64_t next_trim_;
+  size_t free_after_trim_ = 0;  // chunks; with it the same after two trims, an idle loop need not wake for a third
+  unsigned quiet_trims_ = 0;
   uint64_t turns_ = 0;
   uint64_t inputs_ = 0;  // of this turn
   Gather gather_;

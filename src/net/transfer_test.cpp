@@ -274,17 +274,18 @@ TEST_P(Transfer, ChunksGoBackToThePool) {
   Peer receiver(*loop, std::move(right));
   receiver.keep = false;
   const size_t before = loop->chunks().in_use();
-  sender.stream.out.append(loop->chunks(), std::string(1 << 20, 'c'));
+  sender.stream.out.append(loop->chunks(), std::string(16 << 20, 'c'));
+  const size_t most = loop->chunks().in_use();
   sender.stream.out.reserve(loop->chunks(), 9000);  // reserved and never written
   loop->flush(sender.stream);
-  ASSERT_TRUE(run_until([&] { return receiver.received_bytes == 1 << 20 && sender.stream.unsent() == 0; }));
+  ASSERT_TRUE(run_until([&] { return receiver.received_bytes == 16 << 20 && sender.stream.unsent() == 0; }));
   loop->flush(sender.stream);
   EXPECT_EQ(loop->chunks().in_use(), before);
   sender.stream.out.reserve(loop->chunks(), 1);
   loop->flush(sender.stream);
   EXPECT_EQ(loop->chunks().in_use(), before);
-  // And the idle pool gives them back to the heap, by itself.
-  ASSERT_TRUE(run_until([&] { return loop->chunks().free_count() == 0; }));
+  // And the idle pool gives most of them back to the heap, by itself.
+  ASSERT_TRUE(run_until([&] { return loop->chunks().free_count() < most / 4; }));
 }
 
 // Many busy streams and one quiet one: the quiet one is served within few turns.

@@ -21,10 +21,7 @@ constexpr unsigned kEnterRegisteredRing = 1u << 4;   // IORING_ENTER_REGISTERED_
 
 constexpr uint32_t kIncrementalSize = 64 * 1024;
 constexpr uint32_t kIncrementalCount = 64;
-// Per completion. The kernel reads up to 32 times before the next stream has its turn: with whole buffers, two
-// streams could take them all.
-constexpr uint32_t kReceiveMax = 16 * 1024;
-constexpr uint32_t kPlainSize = 16 * 1024;
+constexpr uint32_t kPlainSize = Uring::kReceiveMax;
 constexpr uint32_t kPlainCount = 256;
 // Equal low address bits would put the starts of all buffers into the same few cache sets.
 constexpr uint32_t kStagger = 64;

@@ -20,6 +20,10 @@ namespace overlord::net {
 
 class Uring {
  public:
+  // The most that one completion brings. The kernel reads up to 32 times before the next stream has its turn:
+  // with whole buffers, two streams could take them all.
+  static constexpr uint32_t kReceiveMax = 16 * 1024;
+
   Uring() = default;
   ~Uring();
   Uring(const Uring&) = delete;

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "net/uring_internal.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 constexpr unsigned kEntries = 2048;
 constexpr unsigned kCompletions = 16 * 1024;
-constexpr uint32_t kPatienceUs = 50;
+constexpr unsigned kManyEvents = 256;  // end a rest early
 
 }  // namespace
 
@@ -196,20 +197,12 @@ void UringLoop::run(TurnHandler& turns) {
   ring_.submit();
 }
 
-// Most sends complete while they are submitted. Their completions alone are no reason to begin a turn, so one
-// event more is waited for; should a send block, kPatienceUs later any event will do.
 void UringLoop::wait(bool hurry) {
-  const unsigned sends = std::exchange(sends_queued_, 0u);
   if (hurry || !queue_.empty()) return ring_.wait(0, 0);
-  const bool rest = should_rest();
-  if (ring_.has_min_wait()) {
-    constexpr unsigned kManyEvents = 128;
-    return ring_.wait(sends + (rest ? kManyEvents : 1), wait_ns(), rest ? Gather::kRestNs / 1000 : kPatienceUs);
-  }
-  if (rest) {
-    ring_.submit();
-    LoopBase::rest();
-  }
+  if (std::exchange(bulk_, false) || !should_rest()) return ring_.wait(1, wait_ns());
+  if (ring_.has_min_wait()) return ring_.wait(kManyEvents, wait_ns(), Gather::kRestNs / 1000);
+  ring_.submit();
+  rest();
   ring_.wait(1, wait_ns());
 }
 

@@ -125,7 +125,7 @@ class UringLoop final : public LoopBase {
   std::vector<std::unique_ptr<SendVectors>> vectors_;
   size_t vectors_used_ = 0;
   uint16_t vectors_epoch_ = 0;
-  unsigned sends_queued_ = 0;  // since the last wait
+  bool bulk_ = false;  // a stream brought as much as one completion can: more is to come
 };
 
 }  // namespace overlord::net

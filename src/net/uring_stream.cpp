@@ -33,6 +33,7 @@ void UringLoop::received(uint32_t index, const io_uring_cqe& cqe) {
   if (!more) slot.receiving = slot.cancelling = false;
   if (slot.kind == Kind::stream && !bytes.empty()) {
     note_input();
+    bulk_ = bulk_ || bytes.size() >= Uring::kReceiveMax;
     if (slot.paused || (slot.held != nullptr && !slot.held->empty())) {
       hold(index, bytes);
     } else {
@@ -166,7 +167,6 @@ void UringLoop::submit_send(uint32_t index) {
   const uint64_t key = sqe.user_data;
   Slot& slot = slots_[index];
   slot.send_busy = true;
-  ++sends_queued_;
   if (vectors_epoch_ != ring_.epoch()) {
     vectors_epoch_ = ring_.epoch();
     vectors_used_ = 0;
