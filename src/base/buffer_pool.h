@@ -35,7 +35,7 @@ class BufferPool {
   struct Free {
     Free* next;
   };
-  static constexpr size_t kAlwaysKept = 128 * 1024;  // free bytes of each size
+  static constexpr size_t kAlwaysKept = 256 * 1024;  // free bytes of each size
   static constexpr int kMinShift = 6;
   static constexpr int kMaxShift = 16;
   struct Class {

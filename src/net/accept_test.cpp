@@ -41,9 +41,8 @@ TEST_P(Accepting, TwoThousandConnectionsEachEcho) {
   EXPECT_EQ(acceptor.accepted, kConnections);
   EXPECT_EQ(loop->accept_pauses(), 0u);
   clients.clear();
-  ASSERT_TRUE(run_until([&] {
-    return std::all_of(servers.begin(), servers.end(), [](const auto& server) { return server->ended; });
-  }));
+  ASSERT_TRUE(run_until(
+      [&] { return std::all_of(servers.begin(), servers.end(), [](const auto& server) { return server->ended; }); }));
   loop->unlisten(id);
 }
 

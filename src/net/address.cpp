@@ -56,8 +56,7 @@ std::string to_string(const SocketAddress& address) {
       const size_t room = address.length - std::min<size_t>(address.length, offsetof(sockaddr_un, sun_path));
       return "unix:" + std::string(un->sun_path, strnlen(un->sun_path, room));
     }
-    default:
-      return "(no address)";
+    default: return "(no address)";
   }
 }
 

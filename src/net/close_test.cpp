@@ -205,9 +205,9 @@ TEST_P(Closing, AStreamMayBeDestroyedInItsOwnCallbacks) {
     const auto destroy = [&victim] {
       Peer* dying = victim.release();
       // The std::function that runs is a member: it is moved out first, so that it outlives the object.
-      const auto keep = std::make_tuple(std::move(dying->when_data), std::move(dying->when_end),
-                                        std::move(dying->when_error), std::move(dying->when_drained),
-                                        std::move(dying->when_connected));
+      const auto keep =
+          std::make_tuple(std::move(dying->when_data), std::move(dying->when_end), std::move(dying->when_error),
+                          std::move(dying->when_drained), std::move(dying->when_connected));
       delete dying;
     };
     const UniqueFd listener = tcp_listener();

@@ -1,5 +1,3 @@
-#include "net/epoll_loop.h"
-
 #include <netinet/in.h>
 #include <sys/epoll.h>
 
@@ -9,42 +7,22 @@
 #include <climits>
 #include <cstring>
 
+#include "net/epoll_internal.h"
+
 namespace overlord::net {
 
 namespace {
 
-constexpr size_t kArenaSize = 1024 * 1024;
-constexpr size_t kReceiveMax = 64 * 1024;  // per stream and turn, so that nobody starves
 constexpr size_t kReceiveMin = 16 * 1024;  // with less room than this in the arena the turn ends
 constexpr int kEventsPerWait = 512;
-constexpr int kAcceptsPerEvent = 64;
 constexpr size_t kSendVectors = 64;
 
 constexpr uint32_t kStreamEvents = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
-constexpr uint32_t kHangup = EPOLLRDHUP | EPOLLHUP | EPOLLERR;
-// Our own marks beside the kernel's events, in bits that epoll does not report.
-constexpr uint32_t kReadable = 1u << 20;  // the last receive may have left something
+// More of our own marks (epoll_internal.h).
 constexpr uint32_t kFailed = 1u << 21;
 constexpr uint32_t kDrained = 1u << 22;
 
 }  // namespace
-
-struct EpollLoop::Listener {
-  EpollLoop* loop;
-  AcceptHandler* handler;
-  uint32_t slot;
-  uint32_t events;
-  Timer retry;
-};
-
-// A socket after close_after_flush: first sends `out`, then waits for the peer's end.
-struct EpollLoop::Linger {
-  EpollLoop* loop;
-  uint32_t slot;
-  ChunkQueue out;
-  Timer deadline;
-  bool sent = false;  // and our side shut down
-};
 
 Result<std::unique_ptr<Loop>> EpollLoop::create() {
   std::unique_ptr<EpollLoop> loop(new EpollLoop);
@@ -339,9 +317,8 @@ EpollLoop::Sent EpollLoop::send(Slot& slot, ChunkQueue& out) {
     message.msg_iovlen = out.fill(vectors);
     size_t offered = 0;
     for (size_t i = 0; i < message.msg_iovlen; ++i) offered += vectors[i].iov_len;
-    const ssize_t sent = message.msg_iovlen == 1
-                             ? ::send(slot.fd, vectors[0].iov_base, offered, MSG_NOSIGNAL)
-                             : ::sendmsg(slot.fd, &message, MSG_NOSIGNAL);
+    const ssize_t sent = message.msg_iovlen == 1 ? ::send(slot.fd, vectors[0].iov_base, offered, MSG_NOSIGNAL)
+                                                 : ::sendmsg(slot.fd, &message, MSG_NOSIGNAL);
     if (sent < 0) {
       if (errno == EINTR) continue;
       if (errno == EAGAIN) {
@@ -358,123 +335,6 @@ EpollLoop::Sent EpollLoop::send(Slot& slot, ChunkQueue& out) {
     }
   }
   return Sent::all;
-}
-
-// Listeners.
-
-ListenerId EpollLoop::listen(UniqueFd fd, AcceptHandler& handler, bool exclusive) {
-  tune_stream_socket(fd.get());  // accepted sockets inherit it
-  const uint32_t index = open_slot(Kind::listener, fd.release());
-  Slot& slot = slots_[index];
-  // Level-triggered: an accept that was cut short is simply reported again.
-  const uint32_t events = EPOLLIN | (exclusive ? uint32_t{EPOLLEXCLUSIVE} : 0u);
-  slot.listener = new Listener{this, &handler, index, events, {}};
-  slot.listener->retry.set(
-      [](void* owner) {
-        auto* listener = static_cast<Listener*>(owner);
-        if (!listener->loop->watch(listener->slot, listener->events)) {
-          listener->loop->timers().arm(listener->retry, listener->loop->now(), kAcceptRetryNs);
-        }
-      },
-      slot.listener);
-  if (!watch(index, events)) timers().arm(slot.listener->retry, now(), kAcceptRetryNs);
-  return ListenerId{index};
-}
-
-void EpollLoop::unlisten(ListenerId id) {
-  if (id.slot == ListenerId{}.slot) return;
-  delete slots_[id.slot].listener;
-  release(id.slot);
-}
-
-void EpollLoop::accept_some(uint64_t token, Slot& slot) {
-  for (int i = 0; i < kAcceptsPerEvent; ++i) {
-    const int fd = ::accept4(slot.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd >= 0) {
-      slot.listener->handler->on_accept(UniqueFd(fd));
-      if (slots_.find(token) == nullptr) return;
-    } else if (errno == EAGAIN) {
-      return;
-    } else if (out_of_resources(errno)) {
-      return pause_listener(slot);
-    }
-  }
-}
-
-void EpollLoop::pause_listener(Slot& slot) {
-  ++accept_pauses_;
-  // Removed, since an exclusive registration cannot be modified.
-  epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot.fd, nullptr);
-  timers().arm(slot.listener->retry, now(), kAcceptRetryNs);
-}
-
-// Closing gracefully.
-
-void EpollLoop::close_after_flush(Stream& stream, uint64_t linger_ns) {
-  if (!stream.attached()) return;
-  const uint32_t index = stream.slot;
-  Slot& slot = slots_[index];
-  if (slot.connecting || slot.error != 0 || linger_ns == 0 || (slot.ended && stream.out.empty())) {
-    flush(stream);
-    return detach(index);
-  }
-  slot.kind = Kind::linger;
-  stream.notify_drained = false;
-  stream.slot = Stream::kDetached;
-  auto* linger = new Linger{this, index, {}, {}, false};
-  linger->out.splice(stream.out);
-  linger->deadline.set(
-      [](void* owner) {
-        const auto* late = static_cast<Linger*>(owner);
-        late->loop->end_linger(late->slot);
-      },
-      linger);
-  timers().arm(linger->deadline, now(), linger_ns);
-  slot.linger = linger;
-  slot.held = 0;
-  // What the peer has sent meanwhile is read in a turn of its own: here the arena may be full.
-  if (linger_send(index, slot)) enqueue(index, kReadable);
-}
-
-// False when the socket is closed.
-bool EpollLoop::linger_send(uint32_t index, Slot& slot) {
-  ChunkQueue& out = slot.linger->out;
-  const Sent sent = send(slot, out);
-  if (sent == Sent::blocked) return true;
-  if (sent == Sent::failed || slot.ended) {
-    end_linger(index);
-    return false;
-  }
-  out.clear(chunks_);
-  slot.linger->sent = true;
-  ::shutdown(slot.fd, SHUT_WR);
-  return true;
-}
-
-void EpollLoop::linger_event(uint32_t index, Slot& slot, uint32_t events) {
-  if (slot.blocked && (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0) {
-    slot.blocked = false;
-    if (!linger_send(index, slot)) return;
-  }
-  if (slot.ended || (events & (EPOLLIN | kReadable | kHangup)) == 0) return;
-  // The bytes are thrown away, so they may lie in the unused end of the arena.
-  const size_t room = std::min(kReceiveMax, kArenaSize - arena_used_);
-  const ssize_t got = ::recv(slot.fd, arena_.get() + arena_used_, room, 0);
-  if (got > 0) {
-    if (static_cast<size_t>(got) == room || (events & kHangup) != 0) enqueue(index, kReadable | (events & kHangup));
-  } else if (got == 0) {
-    slot.ended = true;
-    if (slot.linger->sent) end_linger(index);
-  } else if (errno != EAGAIN && errno != EINTR) {
-    end_linger(index);
-  }
-}
-
-void EpollLoop::end_linger(uint32_t index) {
-  Linger* linger = slots_[index].linger;
-  linger->out.clear(chunks_);
-  delete linger;
-  release(index);
 }
 
 }  // namespace overlord::net

@@ -57,7 +57,7 @@ class EpollLoop final : public LoopBase {
     bool connecting = false;
     bool blocked = false;  // the kernel's send buffer is full; its edge will come
     bool paused = false;
-    bool ended = false;    // the peer's end has been read
+    bool ended = false;  // the peer's end has been read
   };
   static_assert(sizeof(Slot) <= 64);
 

@@ -102,7 +102,8 @@ class Loop {
   // Detaches the stream and closes its socket once all of `out` has left or `linger_ns` has passed; input is
   // discarded meanwhile, so that the peer gets our bytes instead of a reset.
   virtual void close_after_flush(Stream& stream, uint64_t linger_ns) = 0;
-  // The socket's fd, for getsockname and the like; -1 when detached.
+  // The socket's fd, for getsockname and the like; -1 when detached. Not for reading or writing: a driver may
+  // have made it blocking.
   virtual int fd(const Stream& stream) const = 0;
 
   // Accepts from a listening socket until unlisten. When descriptors run out, accepting pauses and is tried
@@ -124,8 +125,8 @@ class Loop {
   virtual void stop() = 0;
 
   virtual std::string_view driver() const = 0;  // "epoll" or "io_uring"
-  virtual uint64_t turns() const = 0;            // turns so far
-  virtual uint64_t accept_pauses() const = 0;    // how often accepting paused because descriptors or memory ran out
+  virtual uint64_t turns() const = 0;           // turns so far
+  virtual uint64_t accept_pauses() const = 0;   // how often accepting paused because descriptors or memory ran out
 };
 
 enum class Driver { automatic, epoll, io_uring };

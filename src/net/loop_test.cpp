@@ -1,12 +1,12 @@
 // Connecting, echoing, closing: what every owner of a Stream relies on.
 
-#include "net/loop_fixture.h"
-
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
 #include <thread>
+
+#include "net/loop_fixture.h"
 
 namespace overlord::net {
 namespace {

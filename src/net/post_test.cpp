@@ -96,7 +96,8 @@ TEST_P(Posting, TimersFireOnTheLoopAndWakeIt) {
     Entry& entry = *entries.back();
     entry.log = &fired;
     entry.id = ms;
-    entry.timer.set([](void* self) { static_cast<Entry*>(self)->log->push_back(static_cast<Entry*>(self)->id); }, &entry);
+    entry.timer.set([](void* self) { static_cast<Entry*>(self)->log->push_back(static_cast<Entry*>(self)->id); },
+                    &entry);
     loop->timers().arm(entry.timer, loop->now(), static_cast<uint64_t>(ms) * 1'000'000);
   }
   const uint64_t before = loop->turns();
@@ -116,9 +117,7 @@ TEST_P(Posting, AnIdleLoopSleeps) {
   EXPECT_LE(loop->turns() - before, 10u);
 }
 
-TEST_P(Posting, NamesItsDriver) {
-  EXPECT_EQ(loop->driver(), GetParam() == Driver::epoll ? "epoll" : "io_uring");
-}
+TEST_P(Posting, NamesItsDriver) { EXPECT_EQ(loop->driver(), GetParam() == Driver::epoll ? "epoll" : "io_uring"); }
 
 }  // namespace
 }  // namespace overlord::net

@@ -23,7 +23,7 @@ std::unexpected<Error> listen_failure(const SocketAddress& address, int error) {
 // A socket file that a dead process left behind: it is a socket, and connecting to it is refused.
 bool stale_socket_file(const SocketAddress& address) {
   const char* path = reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path;
-  struct stat status {};
+  struct stat status{};
   if (lstat(path, &status) != 0 || !S_ISSOCK(status.st_mode)) return false;
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   return probe.valid() && ::connect(probe.get(), address.get(), address.length) != 0 && errno == ECONNREFUSED;

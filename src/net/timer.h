@@ -74,10 +74,10 @@ class TimerWheel {
 
   std::array<Timer*, kBuckets + 2> lists_{};
   std::array<uint64_t, kBuckets / 64> occupied_{};  // a bit per non-empty bucket
-  uint64_t occupied_words_ = 0;                      // a bit per non-zero word of occupied_
-  uint64_t tick_;                                    // next tick to run; buckets hold [tick_, tick_ + kBuckets)
-  uint64_t far_rescan_;                              // tick at which far timers are looked at again
-  uint64_t far_earliest_ = kNone;                    // no far timer is due before this tick
+  uint64_t occupied_words_ = 0;                     // a bit per non-zero word of occupied_
+  uint64_t tick_;                                   // next tick to run; buckets hold [tick_, tick_ + kBuckets)
+  uint64_t far_rescan_;                             // tick at which far timers are looked at again
+  uint64_t far_earliest_ = kNone;                   // no far timer is due before this tick
   size_t armed_ = 0;
 };
 static_assert(TimerWheel::kBuckets == 64 * 64);

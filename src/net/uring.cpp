@@ -12,7 +12,7 @@ namespace overlord::net {
 namespace {
 
 // Of kernels newer than the installed header.
-constexpr uint16_t kBufferRingIncremental = 2;      // IOU_PBUF_RING_INC, 6.12
+constexpr uint16_t kBufferRingIncremental = 2;       // IOU_PBUF_RING_INC, 6.12
 constexpr uint32_t kCompletionBufferMore = 1u << 4;  // IORING_CQE_F_BUF_MORE, 6.12
 constexpr uint32_t kFeatureMinTimeout = 1u << 15;    // IORING_FEAT_MIN_TIMEOUT, 6.12
 constexpr uint32_t kFeatureNoIowait = 1u << 17;      // IORING_FEAT_NO_IOWAIT, 6.15

@@ -82,7 +82,7 @@ class Uring {
   uint32_t buffer_size_ = 0;
   uint32_t buffer_stride_ = 0;
   uint32_t buffer_count_ = 0;
-  std::vector<uint32_t> used_;     // of each buffer, how much is filled (incremental)
+  std::vector<uint32_t> used_;      // of each buffer, how much is filled (incremental)
   std::vector<uint16_t> finished_;  // buffers to give back
 };
 

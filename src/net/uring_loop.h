@@ -53,19 +53,19 @@ class UringLoop final : public LoopBase {
     std::unique_ptr<ChunkQueue> held;  // received while paused
     int fd = -1;
     uint32_t generation = 0;
-    uint16_t epoch = 0;      // of the last entry that names fd
-    uint8_t error = 0;       // why the stream failed, to be reported
+    uint16_t epoch = 0;  // of the last entry that names fd
+    uint8_t error = 0;   // why the stream failed, to be reported
     Kind kind = Kind::free;
     uint8_t marks = 0;       // what handle_queue has to do; in queue_ exactly when not zero
     uint8_t operations = 0;  // that the kernel has not finished
     bool connecting : 1 = false;
     bool receiving : 1 = false;
-    bool cancelling : 1 = false;   // the receive, because of a pause
+    bool cancelling : 1 = false;  // the receive, because of a pause
     bool send_busy : 1 = false;
     bool flush_again : 1 = false;  // after the send under way, the rest of what was flushed
     bool paused : 1 = false;
     bool ended : 1 = false;
-    bool end_held : 1 = false;     // the end came while paused
+    bool end_held : 1 = false;  // the end came while paused
   };
   static_assert(sizeof(Slot) <= 64);
 

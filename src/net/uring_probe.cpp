@@ -1,6 +1,8 @@
 // Whether io_uring can be used: tried out by receiving over a socket pair just as the driver does. Kernels lack
 // parts of it, containers forbid it by seccomp, and administrators by kernel.io_uring_disabled.
 
+#include "net/uring_probe.h"
+
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -10,7 +12,6 @@
 
 #include "net/socket.h"
 #include "net/uring.h"
-#include "net/uring_probe.h"
 
 namespace overlord::net {
 

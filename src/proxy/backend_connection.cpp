@@ -147,6 +147,7 @@ void BackendConnection::pop_head() noexcept {
   request.queue_next = nullptr;
   --queue_size_;
   large_reply_ = false;
+  resume_reply();  // nothing is left to wait for its reader with
   if (!request.finished) routing::finish(request);
   turn_.requests.release_queue(request);
 }

@@ -220,6 +220,7 @@ class MemcacheConnection final : public BackendConnection {
     add_piece(*body_member_, piece);
     if (body_left_ == 0) {
       Request& member = *std::exchange(body_member_, nullptr);
+      resume_reply();  // nothing is left to wait for its reader with
       if (!member.finished) routing::finish(member);
     }
     return true;

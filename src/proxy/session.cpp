@@ -173,7 +173,8 @@ void Session::close_when_answered() {
 }
 
 void Session::on_finished(Request& request) noexcept {
-  ready_bytes_ += answer_size(request);
+  request.ready_size = answer_size(request);
+  ready_bytes_ += request.ready_size;
   if (&request == upload_request_) {
     upload_connection_ = nullptr;
     upload_blocked_ = false;
@@ -188,7 +189,7 @@ Progress Session::on_progress(Request& request) noexcept {
     request.streaming = true;
     turn_.sessions.add(*this);
   }
-  const size_t held = request.reply_chain.size() + (first ? stream_.unsent() : 0);
+  const size_t held = request.reply_chain.size() + (first ? stream_.unsent() : ready_bytes_);
   if (request.take_in || held < (first ? kStreamAhead : kHoldAhead)) return Progress::more;
   request.source_paused = true;
   return Progress::pause;
@@ -263,9 +264,8 @@ void Session::on_drained() {
 void Session::write_ready() {
   while (head_ != nullptr && head_->finished) {
     if (head_->failure != Failure::none && head_->streaming) return die();  // half of it has been sent
-    const uint64_t size = answer_size(*head_);
-    ready_bytes_ -= size;
-    learn_reply_size(size / head_->weight);
+    ready_bytes_ -= head_->ready_size;
+    learn_reply_size((head_->streaming ? kStreamAhead : head_->ready_size) / head_->weight);
     write_request(*head_);
     pop_head();
   }

@@ -1,9 +1,15 @@
 #include "proxy/turn.h"
 
+#include <algorithm>
+
 namespace overlord::proxy {
 namespace {
 
 constexpr int kGatherRounds = 3;
+constexpr size_t kWarmChunks = 48;
+constexpr size_t kWarmRequests = 1024;
+constexpr size_t kWarmBytes = 256 * 1024;  // of buffers of each size
+constexpr size_t kLargestWarmBuffer = 16 * 1024;
 
 }  // namespace
 
@@ -30,6 +36,23 @@ void Turn::end() noexcept {
     buffers.trim();
     loop.chunks().trim();
   }
+}
+
+void Turn::warm_up() {
+  std::vector<Chunk*> some_chunks(kWarmChunks);
+  for (Chunk*& chunk : some_chunks) chunk = chunks().take();
+  for (Chunk* chunk : some_chunks) chunks().give(chunk);
+  std::vector<routing::Request*> some_requests(kWarmRequests);
+  for (auto& request : some_requests) {
+    request = &requests.take(routing::Wire::none, routing::Answer::reply, nullptr);
+  }
+  for (routing::Request* request : some_requests) requests.release_owner(*request);
+  for (size_t size = 64; size <= kLargestWarmBuffer; size *= 2) {
+    std::vector<Buffer> some_buffers(std::min(kWarmBytes / size, kWarmRequests));
+    for (Buffer& buffer : some_buffers) buffer = buffers.take(size);
+    for (Buffer& buffer : some_buffers) buffers.give(buffer);
+  }
+  volatile_.reserve(kWarmRequests);
 }
 
 }  // namespace overlord::proxy

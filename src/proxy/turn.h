@@ -77,6 +77,8 @@ class Turn {
   void note_input() { had_input_ = true; }
   // Requests wait for one more look at the sockets before they leave.
   bool hurry() const { return rounds_ > 0; }
+  // Fills the pools, so that the first requests find them as later ones do. On the worker's thread.
+  void warm_up();
   // Gives memory that a burst left unused back to the heap, when the turn ends.
   void ask_trim() { trim_asked_ = true; }
 

@@ -41,6 +41,7 @@ void Worker::start() {
   thread_ = std::thread([this] {
     const std::string name = "worker-" + std::to_string(index_);
     ::pthread_setname_np(::pthread_self(), name.c_str());
+    turn_.warm_up();
     for (auto& cluster : clusters_) cluster->start();
     loop_->timers().arm(housekeeping_, loop_->now(), kSecond);
     loop_->run(*this);

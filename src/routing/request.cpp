@@ -87,6 +87,7 @@ Request& RequestPool::take(Wire wire, Answer answer, RequestOwner* owner) {
   r->command = nullptr;
   r->reply = nullptr;
   r->reply_size = 0;
+  r->ready_size = 0;
   r->reply_buffer = {};
   r->sent_at = 0;
   r->children = nullptr;

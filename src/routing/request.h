@@ -139,6 +139,7 @@ struct Request {
 
   const char* reply;
   uint64_t reply_size;
+  uint64_t ready_size;  // what its session counted for it when it was finished
   Buffer reply_buffer;
   ChunkQueue reply_chain;
 

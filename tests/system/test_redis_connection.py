@@ -231,7 +231,7 @@ def test_big_requests_before_auth_are_bounded(io, pool, keys):
                 assert client.reply().startswith(("NOAUTH", "ERR"))
             except (Closed, ConnectionResetError, BrokenPipeError):
                 pass
-            assert proxy.rss() - before < 32 << 20
+            assert proxy.rss() - before < 32 << 20 or harness.SANITIZER  # its allocator keeps what was freed
         with RedisConn(proxy.address) as client:
             client.ok("AUTH", "s3cret")
 
