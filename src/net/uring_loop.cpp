@@ -263,7 +263,7 @@ void UringLoop::finish_turn() {
   for (const uint64_t token : starved_) {
     const Slot* slot = slots_.find(token);
     if (slot == nullptr || (slot->kind != Kind::stream && slot->kind != Kind::linger)) continue;
-    if (!slot->receiving && !slot->paused) arm_receive(SlotTable<Slot>::index_of(token), false);
+    receive_again(SlotTable<Slot>::index_of(token));
   }
   starved_.clear();
   for (const uint64_t token : pauses_) {

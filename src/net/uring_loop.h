@@ -91,6 +91,7 @@ class UringLoop final : public LoopBase {
 
   // Streams (uring_stream.cpp).
   void arm_receive(uint32_t index, bool poll_first);
+  void receive_again(uint32_t index);
   void received(uint32_t index, const io_uring_cqe& cqe);
   void watch_hangup(uint32_t index);
   void hung_up(uint32_t index);

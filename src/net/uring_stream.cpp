@@ -25,6 +25,13 @@ void UringLoop::arm_receive(uint32_t index, bool poll_first) {
   slots_[index].receiving = true;
 }
 
+// Not while bytes are held: what is held would grow by a socket buffer with every pause.
+void UringLoop::receive_again(uint32_t index) {
+  const Slot& slot = slots_[index];
+  if (slot.paused || (slot.held != nullptr && !slot.held->empty())) return;
+  if (started_ && !slot.connecting && !slot.receiving && !slot.ended && slot.error == 0) arm_receive(index, false);
+}
+
 void UringLoop::received(uint32_t index, const io_uring_cqe& cqe) {
   const uint64_t token = slots_.token(index);
   Slot& slot = slots_[index];
@@ -67,7 +74,7 @@ void UringLoop::receive_ended(uint32_t index, int result) {
   Slot& slot = slots_[index];
   if (slot.receiving) return;  // a handler resumed it
   if (result > 0 || result == -ECANCELED || result == -EINTR) {
-    if (!slot.paused) arm_receive(index, false);
+    receive_again(index);
     return;
   }
   if (result == -ENOBUFS) {
@@ -106,7 +113,8 @@ void UringLoop::deliver_held(uint32_t index) {
     slot.handler->on_data(bytes);
     if (!alive(token, Kind::stream)) return;
   }
-  if (slot.paused || !slot.end_held) return;
+  if (slot.paused) return;
+  if (!slot.end_held) return receive_again(index);
   slot.end_held = false;
   if (slot.error != 0) return report(index, slot.error);
   slot.handler->on_end();
@@ -127,7 +135,7 @@ void UringLoop::resume_receive(Stream& stream) {
   if (!slot.paused) return;
   slot.paused = false;
   if (slot.end_held || (slot.held != nullptr && !slot.held->empty())) enqueue(index, kDeliver);
-  if (started_ && !slot.connecting && !slot.receiving && !slot.ended && slot.error == 0) arm_receive(index, false);
+  receive_again(index);
 }
 
 // Sending.

@@ -144,7 +144,7 @@ void RequestPool::release_queue(Request& request) {
 void RequestPool::set_reply(Request& request, std::string_view text) {
   buffers_.give(request.reply_buffer);
   request.reply_buffer = buffers_.take(text.size());
-  std::memcpy(request.reply_buffer.data, text.data(), text.size());
+  if (!text.empty()) std::memcpy(request.reply_buffer.data, text.data(), text.size());
   request.reply = request.reply_buffer.data;
   request.reply_size = text.size();
   request.reply_volatile = false;

@@ -44,6 +44,22 @@ class Conn:
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
 
+    def abort(self):
+        """As reset(), while another thread may be reading."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        try:
+            self.sock.shutdown(socket.SHUT_RD)
+        except OSError:
+            pass
+
+    def rest_quietly(self):
+        """Reads to the end and keeps nothing; errors are the end too."""
+        try:
+            while self.sock.recv(1 << 16):
+                pass
+        except OSError:
+            pass
+
     def half_close(self):
         self.sock.shutdown(socket.SHUT_WR)
 

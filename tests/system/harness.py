@@ -156,6 +156,19 @@ class Process:
     def signal(self, number):
         os.kill(self.child.pid, number)
 
+    def freeze(self):
+        """SIGSTOP, and waits until every thread has stopped."""
+        self.signal(signal.SIGSTOP)
+
+        def stopped():
+            tasks = pathlib.Path(f"/proc/{self.pid}/task")
+            return all(f.read_text().rsplit(")", 1)[1].split()[0] in "TtZ" for f in tasks.glob("*/stat"))
+
+        wait_until(stopped, 5, f"{self.name} to stop")
+
+    def thaw(self):
+        self.signal(signal.SIGCONT)
+
     def kill_now(self):
         if self.child is not None and self.child.poll() is None:
             try:

@@ -1,7 +1,6 @@
 """The data path allocates nothing: counted in the running proxy over a steady mixed load of both protocols."""
 
 import mmap
-import signal
 import struct
 import subprocess
 import threading
@@ -131,8 +130,8 @@ def test_no_allocation_per_request(io, pool, tmp_path, kind):
         while asked < 50000:  # until the pools have grown to what this load needs
             asked += one_round(clients, names, values)
         for _ in range(20):  # and to the most that it can ask for at once: everything in one turn
-            proxy.signal(signal.SIGSTOP)
-            resume = threading.Timer(0.05, proxy.signal, (signal.SIGCONT,))
+            proxy.freeze()
+            resume = threading.Timer(0.05, proxy.thaw)
             resume.start()
             one_round(clients, names, values)
             resume.join()

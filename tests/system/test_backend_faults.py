@@ -1,6 +1,5 @@
 """Real backends that die, hang and come back."""
 
-import signal
 import threading
 import time
 
@@ -245,7 +244,7 @@ def test_hung_node_times_out_and_late_replies_go_nowhere(io, resources, keys, ki
             assert client.set(key, b"value-%d" % n) is None
         free = keys.on(0)
         assert other.set(free, b"free") is None
-        servers[1].signal(signal.SIGSTOP)
+        servers[1].freeze()
         try:
             began = time.monotonic()
             for key in mine:
@@ -259,7 +258,7 @@ def test_hung_node_times_out_and_late_replies_go_nowhere(io, resources, keys, ki
             for _ in range(3):
                 assert client.get(mine[0])[0] == "error"
         finally:
-            servers[1].signal(signal.SIGCONT)
+            servers[1].thaw()
         wait_until(lambda: client.get(mine[3]) == ("value", b"value-3"), 10, "the node to answer again")
         for _ in range(20):
             for n, key in enumerate(mine):
@@ -314,15 +313,15 @@ def test_hangs_again_and_again_under_load(io, resources, keys, kind):
                 victim = servers[turn % 4]
                 good = counts[0]
                 wait_until(lambda: counts[0] > good + 50 or problems, 20)
-                victim.signal(signal.SIGSTOP)
+                victim.freeze()
                 bad = counts[1]
                 if turn % 2:
                     wait_until(lambda: counts[1] > bad or problems, 20)
-                victim.signal(signal.SIGCONT)
+                victim.thaw()
         finally:
             stop.set()
             for server in servers:
-                server.signal(signal.SIGCONT)
+                server.thaw()
             for t in threads:
                 t.join()
         assert not problems, problems[:5]

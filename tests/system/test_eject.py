@@ -1,6 +1,5 @@
 """ping_auto_eject: a node that fails leaves the ring and comes back."""
 
-import signal
 import threading
 
 import pytest
@@ -26,7 +25,7 @@ def test_a_failing_node_leaves_and_returns(io, resources, keys, kind, how):
         mine = keys.spread(8)
         for key in mine:
             assert client.set(key, b"old") is None
-        (servers[2].kill9() if how == "kill" else servers[2].signal(signal.SIGSTOP))
+        (servers[2].kill9() if how == "kill" else servers[2].freeze())
         lost = [k for k in mine if keys.ring.node(k) == 2]
         wait_until(lambda: all(client.set(k, b"new") is None for k in lost), 15, "the node to be ejected")
         # the lost node's keys live where the ring of the other three says, the rest did not move
@@ -38,7 +37,7 @@ def test_a_failing_node_leaves_and_returns(io, resources, keys, kind, how):
             direct = Kind(kind, left[smaller.node(key)].address)
             assert direct.get(key) == ("value", value)
             direct.close()
-        (servers[2].start() if how == "kill" else servers[2].signal(signal.SIGCONT))
+        (servers[2].start() if how == "kill" else servers[2].thaw())
         # what a stopped node had in its socket it still carries out, so only a value put there now tells
         direct = Kind(kind, servers[2].address)
         for key in lost:

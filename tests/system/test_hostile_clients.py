@@ -4,6 +4,7 @@ import os
 import resource
 import socket
 import struct
+import threading
 
 import pytest
 
@@ -50,17 +51,18 @@ RESP_KILLERS = {
 def throw(address, data, how):
     """Sends data and leaves; how: read to the end, half close, reset."""
     conn = Conn(address, timeout=20)
+    answers = threading.Thread(target=conn.rest_quietly)  # or both sides would wait with full buffers
+    answers.start()
     try:
         conn.send(data)
         if how == "reset":
-            conn.reset()
-            return
-        conn.half_close()
-        conn.rest()
+            conn.abort()
+        else:
+            conn.half_close()
     except OSError:
         pass
-    finally:
-        conn.close()
+    answers.join()
+    conn.close()
 
 
 def still_serves(proxy, keys):

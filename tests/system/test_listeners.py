@@ -98,14 +98,14 @@ def test_two_workers_share_the_load(io, pool):
     """100 busy connections: two threads do work, none of them nearly all of it."""
     with harness.Proxy(harness.redis(pool.backends("redis")), io=io, workers=2) as proxy:
         clients = [RedisConn(proxy.address) for _ in range(100)]
-        wire = resp("PING") * 200
+        wire = resp("MGET", *Keys(4).many(50)) * 10
 
         def busy_enough():
             for client in clients:
                 client.send(wire)
             for client in clients:
-                client.skip(7 * 200)
-            return sum(thread_ticks(proxy)) >= 40
+                client.skip(255 * 10)
+            return sum(thread_ticks(proxy)) >= 25
 
         harness.wait_until(busy_enough, 60)
         ticks = thread_ticks(proxy)
@@ -118,14 +118,14 @@ def test_a_few_long_connections_spread_over_workers(io, pool):
     """Even 8 connections do not all land on one of two workers."""
     with harness.Proxy(harness.redis(pool.backends("redis")), io=io, workers=2) as proxy:
         clients = [RedisConn(proxy.address) for _ in range(8)]
-        wire = resp("PING") * 2000
+        wire = resp("MGET", *Keys(4).many(50)) * 100
 
         def busy_enough():
             for client in clients:
                 client.send(wire)
             for client in clients:
-                client.skip(7 * 2000)
-            return sum(thread_ticks(proxy)) >= 40
+                client.skip(255 * 100)
+            return sum(thread_ticks(proxy)) >= 25
 
         harness.wait_until(busy_enough, 60)
         ticks = thread_ticks(proxy)

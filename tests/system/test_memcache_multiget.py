@@ -1,7 +1,5 @@
 """memcache retrieval of many keys: split over nodes, put together in the order asked."""
 
-import signal
-
 import pytest
 
 import harness
@@ -149,10 +147,10 @@ def test_coalescing_joins_gets(io, resources, keys):
         for client, key in zip(clients, every):
             assert client.get(key) == [(key, 0, key, None)]
         fake.received.clear()
-        proxy.signal(signal.SIGSTOP)
+        proxy.freeze()
         for client, key in zip(clients, every):
             client.send(b"get %s\r\n" % key)
-        proxy.signal(signal.SIGCONT)
+        proxy.thaw()
         for client, key in zip(clients, every):
             assert client.items() == [(key, 0, key, None)]
         commands = bytes(fake.received).splitlines()

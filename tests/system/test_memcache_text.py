@@ -1,8 +1,6 @@
 """memcache text: the same conversation with the proxy and with a plain memcached gives the same bytes."""
 
 import re
-import signal
-
 import pytest
 
 import harness
@@ -364,7 +362,7 @@ def test_gets_of_many_clients_in_one_turn(mc, keys, proxy):
         assert c.get(misses[0]) == []
     for _ in range(5):
         asked = []
-        proxy.signal(signal.SIGSTOP)
+        proxy.freeze()
         try:
             for c in clients:
                 key = keys.random.choice(hits if keys.random.random() < 0.7 else misses)
@@ -372,7 +370,7 @@ def test_gets_of_many_clients_in_one_turn(mc, keys, proxy):
                 c.send(b"%s %s\r\n" % (verb, key))
                 asked.append((verb, key))
         finally:
-            proxy.signal(signal.SIGCONT)
+            proxy.thaw()
         for c, (verb, key) in zip(clients, asked):
             found = c.items()
             if key in misses:
@@ -393,12 +391,12 @@ def test_cas_ids_of_many_clients_in_one_turn(mc, keys, proxy):
     ids = {key: cas for key, _, _, cas in setter.get(*every, verb=b"gets")}
     assert len(ids) == len(every)
     clients = mc.many(160)
-    proxy.signal(signal.SIGSTOP)
+    proxy.freeze()
     try:
         for n, c in enumerate(clients):
             c.send(b"gets %s\r\n" % every[n % len(every)])
     finally:
-        proxy.signal(signal.SIGCONT)
+        proxy.thaw()
     for n, c in enumerate(clients):
         key = every[n % len(every)]
         assert c.items() == [(key, 0, key, ids[key])]
@@ -409,14 +407,14 @@ def test_writes_and_gets_of_many_clients_in_one_turn(mc, keys, proxy):
     clients = mc.many(100)
     own = [keys.any() for _ in clients]
     for turn in range(5):
-        proxy.signal(signal.SIGSTOP)
+        proxy.freeze()
         try:
             for n, (c, key) in enumerate(zip(clients, own)):
                 value = b"%d-%d" % (turn, n)
                 c.send(b"set %s 0 0 %d\r\n%s\r\nget %s\r\ndelete %s\r\nget %s\r\nset %s 0 0 %d\r\n%s\r\nget %s\r\n" % (
                     key, len(value), value, key, key, key, key, len(value), value, key))
         finally:
-            proxy.signal(signal.SIGCONT)
+            proxy.thaw()
         for n, (c, key) in enumerate(zip(clients, own)):
             value = b"%d-%d" % (turn, n)
             assert c.line() == b"STORED\r\n"
@@ -435,7 +433,7 @@ def test_a_client_leaves_with_gets_under_way(mc, keys, proxy):
         setter.set(key, key)
     stay, leave = mc.many(50), mc.many(50)
     for _ in range(3):
-        proxy.signal(signal.SIGSTOP)
+        proxy.freeze()
         try:
             for n in range(50):
                 leave[n].send(b"get %s\r\n" % every[n % 40])
@@ -443,7 +441,7 @@ def test_a_client_leaves_with_gets_under_way(mc, keys, proxy):
             for c in leave:
                 c.reset()
         finally:
-            proxy.signal(signal.SIGCONT)
+            proxy.thaw()
         for n, c in enumerate(stay):
             key = every[(n * 7) % 40]
             assert c.items() == [(key, 0, key, None)]
