@@ -46,7 +46,7 @@ class ChunkPool {
   void trim();
 
  private:
-  static constexpr size_t kAlwaysKept = 64;
+  static constexpr size_t kAlwaysKept = 128;
 
   Chunk* free_ = nullptr;
   size_t free_count_ = 0;

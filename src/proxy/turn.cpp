@@ -6,7 +6,7 @@ namespace overlord::proxy {
 namespace {
 
 constexpr int kGatherRounds = 3;
-constexpr size_t kWarmChunks = 48;
+constexpr size_t kWarmChunks = 128;
 constexpr size_t kWarmRequests = 1024;
 constexpr size_t kWarmBytes = 256 * 1024;  // of buffers of each size
 constexpr size_t kLargestWarmBuffer = 16 * 1024;
