@@ -108,8 +108,8 @@ void call(const RequestParser& parser) {
   (void)refused_call(command, parser);
   (void)is_blocking_call(command, parser);
   int visited = 0;
-  const int keys = visit_keys(
-      command, parser, [](void* count, std::string_view) { ++*static_cast<int*>(count); }, &visited);
+  const int keys =
+      visit_keys(command, parser, [](void* count, std::string_view) { ++*static_cast<int*>(count); }, &visited);
   require(keys == -1 || keys == visited);
   if (command.treatment == Treatment::single) require(keys == 1);
   if (command.name.starts_with("command")) {

@@ -23,8 +23,7 @@ struct Log {
 
 std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
   std::vector<spdlog::sink_ptr> sinks;
-  if (!options.file.empty())
-    sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
+  if (!options.file.empty()) sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
   if (options.to_stdout) sinks.push_back(std::make_shared<spdlog::sinks::stdout_sink_mt>());
   if (sinks.empty()) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
   auto logger = std::make_shared<spdlog::logger>("overlord", sinks.begin(), sinks.end());
@@ -45,16 +44,11 @@ Log& log() {
 
 spdlog::level::level_enum spdlog_level(LogLevel level) {
   switch (level) {
-    case LogLevel::debug:
-      return spdlog::level::debug;
-    case LogLevel::info:
-      return spdlog::level::info;
-    case LogLevel::warn:
-      return spdlog::level::warn;
-    case LogLevel::error:
-      return spdlog::level::err;
-    case LogLevel::off:
-      return spdlog::level::off;
+    case LogLevel::debug: return spdlog::level::debug;
+    case LogLevel::info: return spdlog::level::info;
+    case LogLevel::warn: return spdlog::level::warn;
+    case LogLevel::error: return spdlog::level::err;
+    case LogLevel::off: return spdlog::level::off;
   }
   return spdlog::level::off;
 }
@@ -104,9 +98,7 @@ std::string one_line(std::string_view text) {
 
 }  // namespace
 
-Result<void> log_init(const LogOptions& options) {
-  return replace(options);
-}
+Result<void> log_init(const LogOptions& options) { return replace(options); }
 
 Result<void> log_reopen() {
   LogOptions options;
@@ -119,9 +111,7 @@ Result<void> log_reopen() {
   return replace(options);
 }
 
-void log_flush() {
-  current_logger()->flush();
-}
+void log_flush() { current_logger()->flush(); }
 
 void log_detail::write(LogLevel level, std::string_view text) {
   current_logger()->log(spdlog_level(level), one_line(text));

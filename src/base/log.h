@@ -43,13 +43,12 @@ inline std::atomic<uint32_t> g_verbosity{0};
 
 void write(LogLevel level, std::string_view text);
 
-inline void append(std::string& out, std::string_view part) {
-  out.append(part);
-}
+inline void append(std::string& out, std::string_view part) { out.append(part); }
 
 // A template, so that a char pointer is taken as text and not turned into a bool.
 template <typename T>
-requires(std::integral<T> || std::floating_point<T>) void append(std::string& out, T part) {
+  requires(std::integral<T> || std::floating_point<T>)
+void append(std::string& out, T part) {
   if constexpr (std::same_as<T, bool>) {
     out.append(part ? "true" : "false");
   } else if constexpr (std::same_as<T, char>) {
@@ -120,8 +119,7 @@ class LogEvery {
 
  private:
   const int64_t interval_;
-  std::atomic<int64_t> open_at_{
-      INT64_MIN};  // steady-clock nanoseconds from when the next line may be written
+  std::atomic<int64_t> open_at_{INT64_MIN};  // steady-clock nanoseconds from when the next line may be written
   std::atomic<uint64_t> skipped_{0};
 };
 

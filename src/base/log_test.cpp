@@ -24,16 +24,13 @@ std::string read_file(const std::filesystem::path& path) {
   return text.str();
 }
 
-size_t count_lines(const std::string& text) {
-  return static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
-}
+size_t count_lines(const std::string& text) { return static_cast<size_t>(std::count(text.begin(), text.end(), '\n')); }
 
 class LogTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() /
-              ("overlord-log-" + std::to_string(getpid()) + "-" +
-               testing::UnitTest::GetInstance()->current_test_info()->name());
+    folder_ = std::filesystem::temp_directory_path() / ("overlord-log-" + std::to_string(getpid()) + "-" +
+                                                        testing::UnitTest::GetInstance()->current_test_info()->name());
     std::filesystem::create_directories(folder_);
     file_ = folder_ / "proxy.log";
   }
@@ -56,8 +53,7 @@ class LogTest : public testing::Test {
 TEST_F(LogTest, JoinsPartsOfEveryKind) {
   init(LogLevel::info, 0);
   const std::string name = "mc1";
-  log_info("node ", name, ' ', uint16_t{11211}, " up ", true, " after ", -5, " ms, ", 1.5, " of ",
-           ~uint64_t{0});
+  log_info("node ", name, ' ', uint16_t{11211}, " up ", true, " after ", -5, " ms, ", 1.5, " of ", ~uint64_t{0});
   EXPECT_THAT(text(), HasSubstr("info  node mc1 11211 up true after -5 ms, 1.5 of 18446744073709551615\n"));
 }
 

@@ -44,9 +44,9 @@ Verdict set_hash_distribution(C& cluster, const std::string& text) {
 
 Verdict set_hash_compat(C& cluster, const std::string& text) {
   if (text == "overlord") {
-    cluster.hash_compat = hashing::Compat::kOverlord;
+    cluster.hash_compat = hashing::Compat::overlord;
   } else if (text == "twemproxy") {
-    cluster.hash_compat = hashing::Compat::kTwemproxy;
+    cluster.hash_compat = hashing::Compat::twemproxy;
   } else {
     return Complaint{"unknown mode " + quoted(text), "use overlord or twemproxy"};
   }

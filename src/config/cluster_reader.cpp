@@ -88,7 +88,7 @@ void read_hash_tag(const Reader& reader, ReadCluster& read, Reporter& reporter) 
   const Position at = reader.find("hash_tag")->value.at;
   const std::string key = reader.path("hash_tag");
   const std::string message = quoted(text) + " is not two bytes";
-  if (compat == hashing::Compat::kTwemproxy)
+  if (compat == hashing::Compat::twemproxy)
     reporter.error(at, key, message, "write two, like \"{}\", or \"none\"");
   else
     reporter.warning(at, key, message + ", so tags are off, as they were", "write \"none\" to say so");
@@ -125,8 +125,8 @@ void check_servers(const ClusterConfig& cluster, const std::vector<Position>& pl
 
 void check_ring(const ClusterConfig& cluster, const std::vector<Position>& places, const Reader& reader,
                 Reporter& reporter) {
-  if (cluster.cache_type == CacheType::redis_cluster || cluster.distribution != hashing::Distribution::kKetama) return;
-  if (cluster.hash_method == hashing::Method::kCrc32 && cluster.servers.size() > 1)
+  if (cluster.cache_type == CacheType::redis_cluster || cluster.distribution != hashing::Distribution::ketama) return;
+  if (cluster.hash_method == hashing::Method::crc32 && cluster.servers.size() > 1)
     reporter.warning(reader.find("hash_method")->value.at, reader.path("hash_method"),
                      "crc32 gives numbers below 32768 only, so with ketama one server gets nearly every key",
                      "crc32a uses the whole range (keys then move)");
@@ -143,7 +143,7 @@ void check_ring(const ClusterConfig& cluster, const std::vector<Position>& place
                            " is too small beside the others",
                        "raise it, or lower the others");
     // The text of a point is the name, a dash and up to three digits.
-    else if (nodes[i].name.size() > 60 && cluster.hash_compat == hashing::Compat::kOverlord)
+    else if (nodes[i].name.size() > 60 && cluster.hash_compat == hashing::Compat::overlord)
       reporter.warning(places[i], key,
                        "the name has more than 60 bytes, so the server gets far fewer keys than its share",
                        "shorten the alias (keys then move)");

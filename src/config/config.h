@@ -76,9 +76,9 @@ struct ClusterConfig {
   std::string name;
   CacheType cache_type = CacheType::redis;
   hashing::Method hash_method = hashing::kDefaultMethod;
-  hashing::Distribution distribution = hashing::Distribution::kKetama;
-  hashing::Compat hash_compat = hashing::Compat::kOverlord;
-  hashing::HashTag hash_tag{"{}", hashing::Compat::kOverlord};  // what the file means, already resolved
+  hashing::Distribution distribution = hashing::Distribution::ketama;
+  hashing::Compat hash_compat = hashing::Compat::overlord;
+  hashing::HashTag hash_tag{"{}", hashing::Compat::overlord};  // what the file means, already resolved
 
   std::vector<Address> listen;  // at least one
 

@@ -123,7 +123,7 @@ TEST(GoFiles, ClusterExampleStartsUnchanged) {
   const ClusterConfig& mc = file.clusters[0];
   EXPECT_EQ(mc.name, "test-mc");
   EXPECT_EQ(mc.cache_type, CacheType::memcache);
-  EXPECT_EQ(mc.hash_method, Method::kFnv1a64);
+  EXPECT_EQ(mc.hash_method, Method::fnv1a_64);
   EXPECT_EQ(mc.hash_tag.trim("a{b}c"), "b");
   EXPECT_THAT(mc.listen, ElementsAre(Address{.host = "0.0.0.0", .port = 21211, .path = {}}));
   EXPECT_TRUE(mc.ping_auto_eject);
@@ -184,8 +184,8 @@ TEST(Cluster, ZeroMeansTheDefaultWhereItAlwaysDid) {
   EXPECT_EQ(cluster.node_connections, 2U);
   EXPECT_EQ(cluster.node_pipe_count, 32U);
   EXPECT_EQ(cluster.ping_fail_limit, 3U);
-  EXPECT_EQ(cluster.hash_method, Method::kFnv1a64);
-  EXPECT_EQ(cluster.distribution, Distribution::kKetama);
+  EXPECT_EQ(cluster.hash_method, Method::fnv1a_64);
+  EXPECT_EQ(cluster.distribution, Distribution::ketama);
 }
 
 TEST(Cluster, EveryKeyReachesItsField) {
@@ -216,9 +216,9 @@ max_pipeline = 24
 max_client_buffer = 65537
 max_node_queue = 26
 )");
-  EXPECT_EQ(cluster.hash_method, Method::kOneOnTime);
-  EXPECT_EQ(cluster.distribution, Distribution::kModula);
-  EXPECT_EQ(cluster.hash_compat, Compat::kTwemproxy);
+  EXPECT_EQ(cluster.hash_method, Method::one_on_time);
+  EXPECT_EQ(cluster.distribution, Distribution::modula);
+  EXPECT_EQ(cluster.hash_compat, Compat::twemproxy);
   EXPECT_EQ(cluster.hash_tag.trim("a<b>c"), "b");
   EXPECT_EQ(cluster.redis_auth, "backend");
   EXPECT_EQ(cluster.password, "client");

@@ -163,7 +163,7 @@ void NutcrackerPool::write_servers(std::string& out, Reporter& reporter) const {
     const size_t space = std::min(text.find(' '), text.size());
     const std::string place_words = with_brackets(text.substr(0, space), 2);
     const std::string rest = text.substr(space);
-    auto parsed = parse_server_line(place_words + rest, type, hashing::Compat::kTwemproxy);
+    auto parsed = parse_server_line(place_words + rest, type, hashing::Compat::twemproxy);
     if (!parsed) {
       reporter.error(server_at, key, quoted(text) + ": " + parsed.error().message);
       continue;

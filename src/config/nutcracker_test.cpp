@@ -37,7 +37,7 @@ TEST(Nutcracker, WhatIsPrintedLoadsAndMeansTheSame) {
   const ClusterConfig& alpha = loaded.value->clusters[0];
   EXPECT_EQ(alpha.name, "alpha");
   EXPECT_EQ(alpha.cache_type, CacheType::redis);
-  EXPECT_EQ(alpha.hash_compat, hashing::Compat::kTwemproxy);
+  EXPECT_EQ(alpha.hash_compat, hashing::Compat::twemproxy);
   EXPECT_EQ(alpha.hash_tag.trim("a{b}"), "b");
   EXPECT_EQ(alpha.redis_auth, "pa\"ss\\word");
   EXPECT_EQ(alpha.password, alpha.redis_auth);
@@ -54,8 +54,8 @@ TEST(Nutcracker, WhatIsPrintedLoadsAndMeansTheSame) {
   const ClusterConfig& beta = loaded.value->clusters[1];
   EXPECT_EQ(beta.cache_type, CacheType::memcache);
   EXPECT_EQ(to_string(beta.listen[0]), "unix:/tmp/beta.sock");
-  EXPECT_EQ(beta.hash_method, hashing::Method::kOneOnTime);
-  EXPECT_EQ(beta.distribution, hashing::Distribution::kModula);
+  EXPECT_EQ(beta.hash_method, hashing::Method::one_on_time);
+  EXPECT_EQ(beta.distribution, hashing::Distribution::modula);
   EXPECT_FALSE(beta.hash_tag.on());
   EXPECT_EQ(beta.read_timeout.count(), 0);
   EXPECT_EQ(beta.node_connections, 1U);
@@ -70,8 +70,8 @@ TEST(Nutcracker, WhatIsPrintedLoadsAndMeansTheSame) {
   EXPECT_EQ(to_string(gamma.servers[0].address), "[::1]:6379");
   EXPECT_EQ(gamma.servers[0].ring_name, "::1:6379");  // twemproxy knows no brackets
   EXPECT_EQ(gamma.servers[1].ring_name, "10.0.0.1");
-  EXPECT_EQ(loaded.value->clusters[2].hash_method, hashing::Method::kJenkins);
-  EXPECT_EQ(loaded.value->clusters[3].hash_method, hashing::Method::kFnv1a64);
+  EXPECT_EQ(loaded.value->clusters[2].hash_method, hashing::Method::jenkins);
+  EXPECT_EQ(loaded.value->clusters[3].hash_method, hashing::Method::fnv1a_64);
   EXPECT_EQ(loaded.value->clusters[3].servers[0].ring_name, "10.0.0.1");
 }
 

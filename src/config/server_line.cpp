@@ -35,7 +35,7 @@ Result<uint32_t> parse_weight(std::string_view text) {
 // words decide where keys lie.
 std::string ring_name(const Address& address, std::string_view words, hashing::Compat compat) {
   if (address.kind == Address::Kind::unix_socket) return hashing::ring_name(address.path, 0, {}, compat);
-  if (compat == hashing::Compat::kOverlord || address.port != kPortLeftOut) return std::string(words);
+  if (compat == hashing::Compat::overlord || address.port != kPortLeftOut) return std::string(words);
   return std::string(words.substr(0, words.rfind(':')));
 }
 

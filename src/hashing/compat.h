@@ -16,6 +16,6 @@
 
 namespace overlord::hashing {
 
-enum class Compat : std::uint8_t { overlord, twemproxy, kOverlord = overlord, kTwemproxy = twemproxy };
+enum class Compat : std::uint8_t { overlord, twemproxy };
 
 }  // namespace overlord::hashing

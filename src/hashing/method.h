@@ -23,10 +23,6 @@ enum class Method : std::uint8_t {
   hsieh,
   murmur,
   jenkins,
-  kFnv1a64 = fnv1a_64,
-  kCrc32 = crc32,
-  kOneOnTime = one_on_time,
-  kJenkins = jenkins,
 };
 
 inline constexpr Method kDefaultMethod = Method::fnv1a_64;

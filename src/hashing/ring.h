@@ -20,7 +20,7 @@
 
 namespace overlord::hashing {
 
-enum class Distribution : std::uint8_t { ketama, modula, random, kKetama = ketama, kModula = modula, kRandom = random };
+enum class Distribution : std::uint8_t { ketama, modula, random };
 
 /// `ketama`, `modula`, `random`, compared exactly.
 std::optional<Distribution> parse_distribution(std::string_view name) noexcept;

@@ -43,13 +43,11 @@ constexpr uint64_t lower_word(uint64_t word) {
 
 template <size_t N>
 constexpr uint64_t load_bytes(const char* p) {
-  if
-    consteval {
-      std::array<char, 8> bytes{};
-      for (size_t i = 0; i < N; ++i) bytes[i] = p[i];
-      return std::bit_cast<uint64_t>(bytes);
-    }
-  else {
+  if consteval {
+    std::array<char, 8> bytes{};
+    for (size_t i = 0; i < N; ++i) bytes[i] = p[i];
+    return std::bit_cast<uint64_t>(bytes);
+  } else {
     uint64_t word = 0;
     std::memcpy(&word, p, N);
     return word;
