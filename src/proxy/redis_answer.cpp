@@ -62,8 +62,9 @@ void write_sum(Request& parent, RequestPool& pool, ChunkQueue& out) {
   for (Request* child = parent.children; child != nullptr; child = child->next) {
     int64_t part = 0;
     size_t size = 0;
-    if (!read_header(pool.flatten_reply(*child), ':', part, size)) return out.append(pool.chunks(), kBadReply);
-    sum += part;
+    if (!read_header(pool.flatten_reply(*child), ':', part, size) || __builtin_add_overflow(sum, part, &sum)) {
+      return out.append(pool.chunks(), kBadReply);
+    }
   }
   write_number(':', sum, pool, out);
 }
