@@ -35,7 +35,7 @@ std::string canonical_ip6(std::string_view text) {
 }
 
 Result<std::string> parse_host(std::string_view text) {
-  const std::string host(text);
+  std::string host(text);
   if (host.empty()) return fail("the host is missing");
   if (host.size() > 253) return fail("the host is longer than 253 bytes");
   const bool numeric = std::all_of(host.begin(), host.end(), [](char c) { return is_digit(c) || c == '.'; });

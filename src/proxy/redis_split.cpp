@@ -40,7 +40,7 @@ struct Scratch {
   uint64_t stamp = 0;
 
   Part& part(int32_t target, uint16_t& index) {
-    const size_t slot = static_cast<size_t>(target + 1);
+    const size_t slot = static_cast<size_t>(target) + 1;
     if (slot >= part_of.size()) {
       part_of.resize(slot + 1);
       stamp_of.resize(slot + 1);

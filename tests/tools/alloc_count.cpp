@@ -27,10 +27,10 @@ constexpr uint32_t kRecords = 24;
 
 // The file's layout; the test reads it by offsets.
 struct Page {
-  std::atomic<uint64_t> count;     // 0: allocations so far
-  std::atomic<uint32_t> armed;     // 8: set by the reader; from then on callers are recorded
-  std::atomic<uint32_t> recorded;  // 12: records used
-  void* frames[kRecords][kFrames]; // 16: return addresses, innermost first
+  std::atomic<uint64_t> count;      // 0: allocations so far
+  std::atomic<uint32_t> armed;      // 8: set by the reader; from then on callers are recorded
+  std::atomic<uint32_t> recorded;   // 12: records used
+  void* frames[kRecords][kFrames];  // 16: return addresses, innermost first
 };
 static_assert(sizeof(Page) <= 4096);
 
