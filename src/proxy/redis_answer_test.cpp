@@ -82,10 +82,10 @@ TEST_F(RedisAnswerTest, MgetElementsNeedNotBeBulks) {
 }
 
 TEST_F(RedisAnswerTest, MgetOverManyBackends) {
-  for (const uint16_t children : {63, 64, 65, 300}) {
+  for (const int children : {63, 64, 65, 300}) {
     // Every child twice, the second time from behind.
     std::vector<uint16_t> map;
-    for (uint16_t i = 0; i < children; ++i) map.push_back(i);
+    for (int i = 0; i < children; ++i) map.push_back(static_cast<uint16_t>(i));
     for (int i = children; i-- > 0;) map.push_back(static_cast<uint16_t>(i));
     Request& request = mget(map);
     std::string expected = "*" + std::to_string(map.size()) + "\r\n";
