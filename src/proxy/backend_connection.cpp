@@ -296,7 +296,8 @@ void BackendConnection::expire(Request& request) {
   for (Request* member = request.members; member != nullptr; member = member->queue_next) {
     if (!member->finished) routing::fail(*member, Failure::timed_out);
   }
-  turn_.requests.drop_reply(request);
+  // A group's buffer holds the keys by which its late answer is recognized.
+  if (request.members == nullptr) turn_.requests.drop_reply(request);
   if (!request.finished) routing::fail(request, Failure::timed_out);
 }
 
