@@ -251,6 +251,7 @@ void BackendConnection::lose(Failure failure, std::string_view why) {
   const uint64_t now = turn_.now();
   close_open_group();
   turn_.loop.close(stream_);
+  stream_.out.clear(turn_.chunks());  // the group, when the stream was detached before: not for the next connection
   reset_receive();
   stream_.notify_drained = false;
   uploader_ = nullptr;
