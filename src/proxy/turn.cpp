@@ -34,7 +34,6 @@ void Turn::end() noexcept {
     trim_asked_ = false;
     requests.trim();
     buffers.trim();
-    loop.chunks().trim();
   }
 }
 
