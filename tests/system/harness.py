@@ -8,6 +8,7 @@ Environment:
 
 import atexit
 import ctypes
+import fcntl
 import os
 import pathlib
 import platform
@@ -94,20 +95,47 @@ def io_drivers():
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# ports: below the ephemeral range, so that outgoing connections do not take them
+# ports: below the ephemeral range, so that outgoing connections do not take them. Every test process has a block of
+# its own as long as it lives, so that no two choose the same port between looking and listening.
 
-_next_port = random.SystemRandom().randrange(12000, 31000)
+_FIRST_PORT, _BLOCK, _BLOCKS = 12000, 500, 38
+_block_lock = None
+_next_port = 0
+
+
+def _take_block():
+    global _block_lock, _next_port
+    folder = pathlib.Path(tempfile.gettempdir()) / f"overlord-test-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    blocks = list(range(_BLOCKS))
+    random.SystemRandom().shuffle(blocks)
+    for block in blocks:
+        lock = open(folder / str(block), "w")  # noqa: SIM115 - held until we end
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        _block_lock, _next_port = lock, _FIRST_PORT + block * _BLOCK
+        return
+    raise Failed("all blocks of ports are in use")
 
 
 def free_port(host="127.0.0.1"):
     global _next_port
+    if _block_lock is None:
+        _take_block()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(19000):
-        _next_port = _next_port + 1 if _next_port < 31000 else 12000
+    for _ in range(_BLOCK):
+        port = _next_port
+        _next_port += 1
+        if (_next_port - _FIRST_PORT) % _BLOCK == 0:
+            _next_port -= _BLOCK
         with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((host, _next_port))
-                return _next_port
+                probe.bind((host, port))
+                return port
             except OSError:
                 continue
     raise Failed("no free port")

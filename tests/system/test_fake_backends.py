@@ -85,7 +85,8 @@ def mc_once(bad):
         words = peer.mc_request()
         if bad is None:
             fake.release.wait(60)
-        peer.send(bad.replace(b"K", words[1]))
+        else:
+            peer.send(bad.replace(b"K", words[1]))
     return behave
 
 
