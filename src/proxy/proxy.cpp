@@ -43,9 +43,8 @@ Result<void> Proxy::make_workers() {
   for (uint32_t i = 0; i < count; ++i) {
     auto loop = net::make_loop(driver_of(shared_.process.io));
     if (!loop) return std::unexpected(loop.error());
+    if (i == 0) log_info("io driver ", (*loop)->driver(), ", at most ", descriptors, " descriptors");
     workers_.push_back(std::make_unique<Worker>(i, std::move(*loop), shared_, resolver_));
-    if (i == 0)
-      log_info("io driver ", config::to_string(shared_.process.io), ", at most ", descriptors, " descriptors");
   }
   for (auto& worker : workers_) {
     std::vector<Worker*> peers;
