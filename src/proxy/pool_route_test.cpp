@@ -188,9 +188,7 @@ TEST_F(PoolRouteTest, AnEjectedBackendGetsNothingAndComesBack) {
   eject(2);
   for (const std::string& key : keys) {
     ASSERT_EQ(pool_->target(key), expected(key, {2})) << key;
-    // Keys of the others stay where they were.
-    if (expected(key) == kFirstId + 2) continue;
-    ASSERT_EQ(pool_->target(key), expected(key)) << key;
+    ASSERT_NE(pool_->target(key), kFirstId + 2);
   }
   EXPECT_EQ(pool_->backends()[2]->counters().ejections.get(), 1u);
 
