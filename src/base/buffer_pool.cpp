@@ -24,10 +24,11 @@ Buffer BufferPool::take(size_t at_least) {
   if (shift <= kMaxShift) {
     Class& c = classes_[static_cast<size_t>(shift - kMinShift)];
     buffer.capacity = uint64_t{1} << shift;
+    c.high_water = std::max(c.high_water, ++c.in_use);
     if (c.head != nullptr) {
       buffer.data = reinterpret_cast<char*>(c.head);
       c.head = c.head->next;
-      c.low = std::min(c.low, --c.count);
+      --c.free;
       free_bytes_ -= buffer.capacity;
       return buffer;
     }
@@ -48,7 +49,8 @@ void BufferPool::give(Buffer& buffer) {
     Free* node = reinterpret_cast<Free*>(buffer.data);
     node->next = c.head;
     c.head = node;
-    ++c.count;
+    ++c.free;
+    --c.in_use;
     free_bytes_ += buffer.capacity;
   }
   buffer = {};
@@ -66,16 +68,16 @@ void BufferPool::trim() {
   for (size_t i = 0; i < classes_.size(); ++i) {
     Class& c = classes_[i];
     const size_t size = size_t{1} << (i + kMinShift);
-    const size_t keep = std::max<size_t>(c.count - c.low, kAlwaysKept / size);
-    // Half of what was idle, so that a load that varies does not go to the heap for what it just gave.
-    for (size_t drop = (c.low + 1) / 2; drop > 0 && c.count > keep; --drop) {
+    // Twice the need of the last period, so that a load that varies does not go to the heap for what it just gave.
+    const size_t keep = std::max(2 * c.high_water, kAlwaysKept / size);
+    while (c.head != nullptr && c.free + c.in_use > keep) {
       Free* next = c.head->next;
       std::free(c.head);
       c.head = next;
-      --c.count;
+      --c.free;
       free_bytes_ -= size;
     }
-    c.low = c.count;
+    c.high_water = c.in_use;
   }
 }
 

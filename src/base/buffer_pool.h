@@ -27,7 +27,7 @@ class BufferPool {
   void give(Buffer& buffer);  // leaves it empty; no-op when it is
   // At least `at_least` bytes, the first `used` of them kept.
   void grow(Buffer& buffer, size_t used, size_t at_least);
-  // Gives back to the heap part of the free buffers that were not needed since the last call. Called about once a second.
+  // Gives back to the heap the free buffers far above the need since the last call. Called about once a second.
   void trim();
   size_t free_bytes() const { return free_bytes_; }
 
@@ -40,8 +40,9 @@ class BufferPool {
   static constexpr int kMaxShift = 16;
   struct Class {
     Free* head = nullptr;
-    size_t count = 0;
-    size_t low = 0;  // fewest free ones since the last trim
+    size_t free = 0;
+    size_t in_use = 0;
+    size_t high_water = 0;  // most in use since the last trim
   };
   std::array<Class, kMaxShift - kMinShift + 1> classes_{};
   size_t free_bytes_ = 0;

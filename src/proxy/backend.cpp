@@ -10,6 +10,7 @@ using routing::Request;
 namespace {
 
 constexpr size_t kMaxSpares = 64;
+constexpr uint64_t kSpareIdle = 30'000'000'000;
 
 uint64_t nanoseconds(config::milliseconds value) { return static_cast<uint64_t>(value.count()) * 1'000'000; }
 
@@ -79,6 +80,10 @@ size_t Backend::spare() {
   if (connections_.size() == shared + kMaxSpares) return SIZE_MAX;
   connections_.push_back(make_connection());
   return connections_.size() - 1;
+}
+
+void Backend::close_idle_spares() {
+  for (size_t i = cluster_.node_connections; i < connections_.size(); ++i) connections_[i]->close_if_idle(kSpareIdle);
 }
 
 const net::SocketAddress* Backend::address() {

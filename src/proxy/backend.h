@@ -50,6 +50,8 @@ class Backend {
 
   void start();  // opens the connections
   void send(routing::Request& request) noexcept;
+  // Closes extra connections that nobody has used for a while. Called about once a second.
+  void close_idle_spares();
 
   int32_t id() const { return id_; }
   const std::string& name() const { return name_; }

@@ -105,6 +105,17 @@ void BackendConnection::probe() noexcept {
   if (state_ == State::up && queue_size_ == 0) send_handshake();
 }
 
+void BackendConnection::close_if_idle(uint64_t idle_ns) {
+  if (state_ == State::idle || state_ == State::connecting || !idle()) return;
+  if (turn_.now() - std::max(last_receive_, opened_at_) < idle_ns) return;
+  turn_.loop.close(stream_);
+  reset_receive();
+  deadline_.cancel();
+  reconnect_.cancel();
+  suspect_ = false;
+  state_ = State::idle;
+}
+
 void BackendConnection::flush_turn() noexcept {
   close_open_group();
   if (stream_.attached()) turn_.loop.flush(stream_);

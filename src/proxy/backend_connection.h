@@ -61,6 +61,8 @@ class BackendConnection : public Flushable,
   bool idle() const { return queue_size_ == 0 && !large_reply_; }
   uint32_t queue_size() const { return queue_size_; }
   void probe() noexcept;
+  // Closes a connection that has carried nothing for so long; the next request opens it again.
+  void close_if_idle(uint64_t idle_ns);
 
   // Flushable
   void flush_turn() noexcept override;

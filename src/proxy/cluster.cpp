@@ -53,6 +53,7 @@ void Cluster::accept(net::UniqueFd fd) {
   }
   counters_.accepted.add();
   counters_.connections.add();
+  peak_ = std::max(peak_, session_count());
   const uint64_t id = shared_.next_session_id.fetch_add(1, std::memory_order_relaxed);
   Session* session =
       (config::is_redis(config_.cache_type) ? make_redis_session(*this, id) : make_memcache_session(*this, id))

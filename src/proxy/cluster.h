@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <utility>
 
 #include "base/counter.h"
 #include "config/config.h"
@@ -54,6 +55,8 @@ class Cluster {
   void accept(net::UniqueFd fd);
   void drain_sessions();
   void remove(Session& session);  // the session leaves; it is destroyed when the turn ends
+  // Most sessions at once since the last call.
+  size_t take_peak() { return std::exchange(peak_, session_count()); }
   size_t session_count() const { return static_cast<size_t>(counters_.connections.get()); }
 
   Turn& turn() { return turn_; }
@@ -76,6 +79,7 @@ class Cluster {
   PoolRoute pool_;
   ClusterCounters counters_;
   Session* sessions_ = nullptr;
+  size_t peak_ = 0;
   std::string scratch_;
 };
 

@@ -22,6 +22,10 @@ void PoolRoute::start() {
   for (auto& backend : backends_) backend->start();
 }
 
+void PoolRoute::close_idle_spares() {
+  for (auto& backend : backends_) backend->close_idle_spares();
+}
+
 void PoolRoute::build_ring() {
   std::vector<hashing::RingNode> nodes;
   in_ring_.clear();

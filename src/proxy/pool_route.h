@@ -19,6 +19,7 @@ class PoolRoute final : public routing::Route, public HealthListener {
   PoolRoute(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id);
 
   void start();
+  void close_idle_spares();
   const std::vector<std::unique_ptr<Backend>>& backends() const { return backends_; }
 
   void send(routing::Request& request) noexcept override;

@@ -23,6 +23,9 @@ constexpr size_t kHoldAhead = 16 * 1024 * 1024;
 // An upload: at most this much waits for the backend.
 constexpr size_t kUploadAhead = 256 * 1024;
 constexpr uint64_t kLinger = 5'000'000'000;
+// A client that stops in the middle of a large value is closed after this: it holds a backend connection.
+constexpr uint64_t kUploadStall = 10'000'000'000;
+constexpr uint64_t kUploadTick = 1'000'000'000;
 // Before anything is known of a client's answers, so many of its requests may be in flight.
 constexpr uint64_t kFirstWindow = 64;
 
@@ -221,6 +224,7 @@ void Session::on_stalled(Request& request) noexcept {
 void Session::begin_upload(Request& request) {
   request.uploading = true;
   uploading_ = true;
+  if (!timeouts_.armed()) turn_.loop.timers().arm(timeouts_, turn_.now(), kUploadTick);
   upload_request_ = &request;
   route(request);
   if (!request.finished) upload_connection_ = static_cast<BackendConnection*>(request.source);
@@ -363,12 +367,17 @@ void Session::check_timeouts() {
   if (unsent > 0 && unsent != last_unsent_) last_active_ = now;
   last_unsent_ = unsent;
   const uint64_t idle = now - last_active_;
+  if (uploading_ && !upload_blocked_ && idle >= kUploadStall) {
+    cluster_.counters().timed_out_clients.add();
+    return die();
+  }
   if (unsent > 0 ? limits.write > 0 && idle >= limits.write
                  : limits.read > 0 && idle >= limits.read && head_ == nullptr) {
     cluster_.counters().timed_out_clients.add();
     return die();
   }
-  turn_.loop.timers().arm(timeouts_, now, cluster_.client_tick());
+  const uint64_t tick = cluster_.client_tick() > 0 ? cluster_.client_tick() : kUploadTick;
+  if (cluster_.client_tick() > 0 || uploading_) turn_.loop.timers().arm(timeouts_, now, tick);
 }
 
 }  // namespace overlord::proxy

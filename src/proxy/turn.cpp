@@ -54,4 +54,10 @@ void Turn::warm_up() {
   volatile_.reserve(kWarmRequests);
 }
 
+size_t Turn::pooled_bytes() const {
+  const ChunkPool& pool = loop.chunks();
+  return (pool.in_use() + pool.free_count()) * kChunkSize + buffers.free_bytes() +
+         (requests.in_use() + requests.free_count()) * sizeof(routing::Request);
+}
+
 }  // namespace overlord::proxy

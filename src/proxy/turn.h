@@ -79,6 +79,8 @@ class Turn {
   bool hurry() const { return rounds_ > 0; }
   // Fills the pools, so that the first requests find them as later ones do. On the worker's thread.
   void warm_up();
+  // Bytes that the pools hold, in use or free.
+  size_t pooled_bytes() const;
   // Gives memory that a burst left unused back to the heap, when the turn ends.
   void ask_trim() { trim_asked_ = true; }
 

@@ -15,6 +15,9 @@ constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint32_t kSkew = 4;
 // So many closed connections make it worth while to give their memory back to the system.
 constexpr size_t kTrimAfter = 500;
+// And so many bytes that the pools gave back to the heap.
+constexpr size_t kTrimAfterBytes = 1024 * 1024;
+constexpr int kHeapTrims = 4;
 
 }  // namespace
 
@@ -89,12 +92,24 @@ void Worker::count_connections() {
 
 void Worker::housekeeping() {
   turn_.ask_trim();
-  // What many sessions leave behind is small pieces that the allocator keeps unless asked.
   size_t open = 0;
-  for (const auto& cluster : clusters_) open += cluster->session_count();
-  most_open_ = std::max(most_open_, open);
-  if (most_open_ >= open + kTrimAfter) {
+  size_t peak = 0;
+  for (auto& cluster : clusters_) {
+    open += cluster->session_count();
+    peak += cluster->take_peak();
+    cluster->pool().close_idle_spares();
+  }
+  // What a burst leaves behind is small pieces that the allocator keeps unless asked, also after the pools gave them
+  // back, which takes them a few rounds.
+  most_open_ = std::max(most_open_, peak);
+  most_pooled_ = std::max(most_pooled_, turn_.pooled_bytes());
+  if (most_open_ >= open + kTrimAfter || most_pooled_ >= turn_.pooled_bytes() + kTrimAfterBytes) {
     most_open_ = open;
+    most_pooled_ = turn_.pooled_bytes();
+    heap_trims_left_ = kHeapTrims;
+  }
+  if (heap_trims_left_ > 0) {
+    --heap_trims_left_;
     ::malloc_trim(0);
   }
   if (!stopping_ || loop_->now() < stop_deadline_) {

@@ -62,7 +62,10 @@ class Worker final : public net::TurnHandler {
   std::atomic<uint32_t> connections_{0};
   bool stopping_ = false;
   uint64_t stop_deadline_ = 0;
-  size_t most_open_ = 0;  // sessions since memory was last given back
+  // Since memory was last given back to the system.
+  size_t most_open_ = 0;    // sessions
+  size_t most_pooled_ = 0;  // bytes in the pools
+  int heap_trims_left_ = 0;
   net::Timer housekeeping_;
   std::thread thread_;
 };

@@ -197,6 +197,7 @@ class RequestPool {
 
   void trim();
   size_t in_use() const { return in_use_; }
+  size_t free_count() const { return free_count_; }
   ChunkPool& chunks() { return chunks_; }
   BufferPool& buffers() { return buffers_; }
 

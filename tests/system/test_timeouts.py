@@ -164,3 +164,16 @@ def test_max_connections_is_exact(io, pool, workers):
             assert admitted(mc)[0] is None
             for conn in held:
                 conn.close()
+
+
+def test_stalled_upload_is_closed(io, resources):
+    """A client that stops in the middle of a large value is closed after 10 s; its backend connection serves on."""
+    with harness.Proxy(harness.redis([resources(harness.Redis())]), io=io) as proxy:
+        stalled = RedisConn(proxy.address, timeout=60 * SCALE)
+        stalled.send(b"*3\r\n$3\r\nSET\r\n$3\r\ncut\r\n$1000000\r\n" + b"x" * 500_000)
+        with RedisConn(proxy.address) as other:
+            other.ok("SET", "whole", "w" * 500_000)
+            waited, data = closed_after(stalled)
+            assert data == b"" and waited > 5
+            assert other.cmd("EXISTS", "cut") == 0
+            assert other.cmd("STRLEN", "whole") == 500_000
