@@ -31,5 +31,6 @@ if(OVERLORD_MOLD)
 endif()
 find_program(OVERLORD_CCACHE ccache)
 if(OVERLORD_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${OVERLORD_CCACHE})
+  # Paths relative to the checkout, so that another clone of it finds what this one compiled.
+  set(CMAKE_CXX_COMPILER_LAUNCHER env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${OVERLORD_CCACHE})
 endif()

@@ -123,8 +123,8 @@ const Key<C> kKeys[] = {
 
     {{.section = Section::cluster, .name = "node_connections", .type = "integer", .default_value = "2", .lowest = 0,
       .highest = 1024,
-      .doc = "Connections to each backend; 0: the default. One key always uses the same one, so its requests keep "
-             "their order."},
+      .doc = "Connections of each worker to each backend; 0: the default. What a client has in flight at a backend uses "
+             "one of them, so its requests keep their order."},
      [](C& c, int64_t count) { if (count != 0) c.node_connections = static_cast<uint32_t>(count); }},
     {{.section = Section::cluster, .name = "node_pipe_count", .type = "integer", .default_value = "32", .lowest = 0,
       .highest = 1'000'000,
