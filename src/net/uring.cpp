@@ -63,7 +63,8 @@ std::string Uring::register_buffers() {
   const size_t incremental_bytes = size_t{kIncrementalSize + kStagger} * kIncrementalCount;
   const size_t plain_bytes = size_t{kPlainSize + kStagger} * kPlainCount;
   buffers_bytes_ = entries_bytes + std::max(incremental_bytes, plain_bytes);
-  void* mapped = mmap(nullptr, buffers_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  void* mapped =
+      mmap(nullptr, buffers_bytes_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
   if (mapped == MAP_FAILED) return refused("mapping the receive buffers", errno);
   buffers_ = static_cast<io_uring_buf_ring*>(mapped);
   memory_ = static_cast<char*>(mapped) + entries_bytes;

@@ -62,7 +62,8 @@ BackendConnection* Backend::connection_for(const Request& request) {
   }
   if (lane == nullptr) return connections_[usual].get();
   if (request.in_order) return connections_[lane->backend == id_ ? lane->chosen : usual].get();
-  if (connections_[usual]->usable()) [[likely]] return connections_[usual].get();
+  if (connections_[usual]->usable()) [[likely]]
+    return connections_[usual].get();
   size_t index = usual;
   for (size_t i = 1; i < shared && !connections_[index]->usable(); ++i) index = (usual + i) % shared;
   if (!connections_[index]->usable() && connections_[usual]->busy_with_large_reply()) index = spare();

@@ -61,7 +61,13 @@ void write_memcache_stats(Request& request, RequestPool& pool, const std::string
     }
   }
   if (replies.empty()) return out.append(pool.chunks(), routing::memcache_error_line(why));
-  std::string text = memcache::merge_stats(request.key, replies).text;
+  auto [text, merged] = memcache::merge_stats(request.key, replies);
+  silent += static_cast<uint32_t>(replies.size() - merged);
+  if (silent > 0 && text == memcache::kReset) {
+    // Not all of them were reset.
+    if (why == Failure::no_backend) why = Failure::bad_reply;
+    return out.append(pool.chunks(), routing::memcache_error_line(why));
+  }
   if (text.ends_with(memcache::kEnd) && (!own.empty() || silent > 0)) {
     text.resize(text.size() - memcache::kEnd.size());
     text.append(own);

@@ -115,8 +115,8 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   bool waiting_for_answers_ = false;  // the next message needs an empty FIFO
   bool uploading_ = false;
   bool upload_blocked_ = false;  // the backend must take bytes before more are read
-  uint32_t reply_estimate_;           // bytes that an answer of this client takes, guessed from those before
-  uint64_t ready_bytes_ = 0;          // answers that are there and not written yet
+  uint32_t reply_estimate_;      // bytes that an answer of this client takes, guessed from those before
+  uint64_t ready_bytes_ = 0;     // answers that are there and not written yet
   uint32_t partial_size_ = 0;
   uint32_t partial_done_ = 0;  // bytes at the front of partial_ that were consumed
   Buffer partial_;

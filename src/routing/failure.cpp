@@ -23,8 +23,7 @@ constexpr std::array<Texts, kFailureCount> kTexts{{
      "SERVER_ERROR reply is larger than the proxy may hold\r\n"},
     {"cross_node", "-CROSSSLOT Keys in request don't hash to the same slot\r\n",
      "SERVER_ERROR keys are on different nodes\r\n"},
-    {"refused_auth", "-ERR backend refused the proxy's password\r\n",
-     "SERVER_ERROR backend refused the proxy's password\r\n"},
+    {"refused_auth", "-ERR backend refused the handshake\r\n", "SERVER_ERROR backend refused the handshake\r\n"},
     {"shutting_down", "-ERR proxy is shutting down\r\n", "SERVER_ERROR proxy is shutting down\r\n"},
 }};
 

@@ -22,7 +22,7 @@ void finish(Request& request) noexcept {
     assert(!r->finished);
     while (r->hop_count > 0) {
       const Hop hop = r->hops[--r->hop_count];
-      hop.route->on_reply(*r, hop.scratch);
+      if (hop.route->on_reply(*r, hop.scratch) == HopResult::taken) return;
     }
     r->finished = true;
     Request* parent = r->parent;

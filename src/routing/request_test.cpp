@@ -22,16 +22,18 @@ class Recorder : public Route {
  public:
   Recorder(std::string name, std::vector<std::string>& journal) : name_(std::move(name)), journal_(journal) {}
   void send(Request& request) noexcept override { request.push_hop(this); }
-  void on_reply(Request& request, uint64_t scratch) noexcept override {
+  HopResult on_reply(Request& request, uint64_t scratch) noexcept override {
     EXPECT_FALSE(request.finished);
     journal_.push_back(name_ + ":" + std::to_string(scratch));
     if (then) then(request);
+    return result;
   }
   int32_t target(std::string_view) const noexcept override { return kNoTarget; }
   void broadcast(Request&, Wire, std::string_view) noexcept override {}
   void explain(std::string_view, std::string&) const override {}
 
   void (*then)(Request&) = nullptr;
+  HopResult result = HopResult::done;
 
  private:
   std::string name_;
@@ -230,6 +232,24 @@ TEST_F(RequestTest, HopsOfTheParentRunAfterThoseOfTheLastChild) {
   EXPECT_EQ(journal, (std::vector<std::string>{"below:2", "below:1", "above:1"}));
   EXPECT_EQ(owner_.finished, std::vector<Request*>{&parent});
   pool_.release_owner(parent);
+}
+
+TEST_F(RequestTest, AHopThatTakesARequestFinishesItLater) {
+  std::vector<std::string> journal;
+  Recorder outer("outer", journal);
+  Recorder inner("inner", journal);
+  inner.result = HopResult::taken;
+  Request& r = take();
+  r.push_hop(&outer, 1);
+  r.push_hop(&inner, 2);
+  finish(r);
+  EXPECT_FALSE(r.finished);
+  EXPECT_TRUE(owner_.finished.empty());
+  EXPECT_EQ(journal, std::vector<std::string>{"inner:2"});
+  finish(r);
+  EXPECT_EQ(owner_.finished, std::vector<Request*>{&r});
+  EXPECT_EQ(journal, (std::vector<std::string>{"inner:2", "outer:1"}));
+  pool_.release_owner(r);
 }
 
 TEST_F(RequestTest, AHopMayChangeTheAnswer) {

@@ -15,11 +15,15 @@ namespace overlord::routing {
 
 inline constexpr int32_t kNoTarget = -1;
 
+enum class HopResult : uint8_t { done, taken };
+
 class Route {
  public:
   virtual ~Route() = default;
   virtual void send(Request& request) noexcept = 0;
-  virtual void on_reply(Request&, uint64_t /*scratch*/) noexcept {}
+  // `taken`: the route finishes it later, when requests of its own (a retry, a second pool) have answered; nobody
+  // above is told yet. The request itself cannot be sent again here: its old connection still holds it.
+  virtual HopResult on_reply(Request&, uint64_t /*scratch*/) noexcept { return HopResult::done; }
   // The backend that would serve the key now, as a number that is unique and small in this worker;
   // kNoTarget when none would. Commands with several keys are split by it.
   virtual int32_t target(std::string_view key) const noexcept = 0;
