@@ -44,6 +44,8 @@ def _sanitizer():
 
 
 SANITIZER = _sanitizer()
+# How much more memory a process may take: the sanitizers' shadows of it, and what address keeps in quarantine.
+MEMORY = {"": 1, "address": 3, "thread": 8}[SANITIZER]
 SCALE = float(os.environ.get("OVERLORD_SCALE", "8" if SANITIZER else "1"))
 # How much work a campaign test does; smaller under sanitizers.
 LOAD = 0.1 if SANITIZER else 1.0

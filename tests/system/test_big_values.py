@@ -9,7 +9,7 @@ import pytest
 
 import harness
 from clients import McConn, RedisConn, resp
-from harness import SANITIZER, SCALE, wait_until
+from harness import MEMORY, SANITIZER, SCALE, wait_until
 from ring import Keys
 
 MIB = 1 << 20
@@ -74,7 +74,7 @@ def test_redis_value(own, keys, mib):
         assert redis_get(client, b"big", size) == wrote
         client.send(resp("PING") + resp("STRLEN", "big") + resp("DEL", "big"))
         assert [client.reply() for _ in range(3)] == ["PONG", size, 1]
-        assert own.peak_rss() - before < BOUND * (3 if SANITIZER else 1)
+        assert own.peak_rss() - before < BOUND * MEMORY
 
 
 def test_value_over_the_limit_is_refused(own):
@@ -102,7 +102,7 @@ def test_slow_reader_of_a_big_value(own, keys):
             assert other.cmd("STRLEN", "big") == size
             slowest = max(slowest, time.monotonic() - began)
         assert slowest < 5 * SCALE
-        assert own.peak_rss() - before < BOUND * (3 if SANITIZER else 1)
+        assert own.peak_rss() - before < BOUND * MEMORY
         digest = hashlib.blake2b()
         slow.skip(size, digest=digest)
         assert slow.exact(2) == b"\r\n"
@@ -126,7 +126,7 @@ def test_slow_writer_of_a_big_value(own, keys):
         slow.send(b"\r\n")
         assert slow.reply() == "OK"
         assert redis_get(other, b"big", size) == digest.hexdigest()
-        assert own.rss() - before < BOUND * (3 if SANITIZER else 1)
+        assert own.rss() - before < BOUND * MEMORY
 
 
 def test_a_client_leaves_in_the_middle(own, keys):
@@ -172,7 +172,7 @@ def test_many_big_values_at_once(own, keys):
     for t in threads:
         t.join()
     assert not failures
-    assert own.peak_rss() - before < 2 * BOUND * (3 if SANITIZER else 1)
+    assert own.peak_rss() - before < 2 * BOUND * MEMORY
 
 
 def test_big_values_inside_split_commands(own):
@@ -205,7 +205,7 @@ def test_pipelined_big_gets(own, driver):
             assert client.exact(2) == b"\r\n"
             assert digest.hexdigest() == wrote
         assert client.reply() == "PONG"
-        assert own.peak_rss() - before < BOUND * (3 if SANITIZER else 1)
+        assert own.peak_rss() - before < BOUND * MEMORY
 
 
 # --- memcache -------------------------------------------------------------------------------------------------------
@@ -257,4 +257,4 @@ def test_memcache_slow_reader(own_mc):
         assert slow.exact(4 * MIB + 7) == value + b"\r\nEND\r\n"
         for _ in range(24):
             assert slow.items() == [(b"k", 0, value, None)]
-        assert own_mc.peak_rss() - before < BOUND * (3 if SANITIZER else 1)
+        assert own_mc.peak_rss() - before < BOUND * MEMORY

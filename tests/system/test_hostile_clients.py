@@ -10,7 +10,7 @@ import pytest
 
 import harness
 from clients import Conn, McConn, RedisConn, resp
-from harness import SANITIZER, SCALE, wait_until
+from harness import MEMORY, SANITIZER, SCALE, wait_until
 
 MIB = 1 << 20
 
@@ -128,7 +128,7 @@ def test_endless_input_is_bounded(io, pool):
             except OSError:
                 pass
             open_ones.append(conn)
-        assert proxy.peak_rss() - before < 40 * MIB * (3 if SANITIZER else 1)
+        assert proxy.peak_rss() - before < 40 * MIB * MEMORY
         for conn in open_ones:
             conn.close()
 
@@ -284,7 +284,7 @@ def test_slow_reader_with_a_long_pipeline(io, pool, keys):
             for n in range(100):
                 assert other.cmd("STRLEN", key) == 10000
                 assert len(other_mc.value(key)) == 10000
-        assert proxy.peak_rss() - before < 64 * MIB * (3 if SANITIZER else 1)
+        assert proxy.peak_rss() - before < 64 * MIB * MEMORY
         greedy[0].sock.settimeout(20 * SCALE)
         for _ in range(20):
             assert greedy[0].line() == b"$10000\r\n"
