@@ -5,6 +5,7 @@
 
 #include "protocol/memcache/stats_merge.h"
 #include "protocol/memcache/text.h"
+#include "proxy/answer.h"
 
 namespace overlord::proxy {
 
@@ -13,33 +14,9 @@ using routing::Failure;
 using routing::Request;
 using routing::RequestPool;
 
-namespace {
-
-void write_reply(Request& request, RequestPool& pool, ChunkQueue& out) {
-  if (request.reply_size > 0) out.append(pool.chunks(), request.reply, request.reply_size);
-  out.splice(request.reply_chain);
-}
-
-// The first child that failed or was answered with an error decides; true when there was one.
-bool write_first_error(Request& parent, RequestPool& pool, ChunkQueue& out) {
-  for (Request* child = parent.children; child != nullptr; child = child->next) {
-    if (child->failure != Failure::none) {
-      out.append(pool.chunks(), routing::memcache_error_line(child->failure));
-      return true;
-    }
-    if (child->error_reply) {
-      write_reply(*child, pool, out);
-      return true;
-    }
-  }
-  return false;
-}
-
-}  // namespace
-
 void write_memcache_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
   if (request.children != nullptr) {
-    if (write_first_error(request, pool, out)) return;
+    if (write_first_error(request, pool, out, routing::memcache_error_line)) return;
     if (request.answer == Answer::all_ok) return out.append(pool.chunks(), memcache::kOk);
     for (Request* child = request.children; child != nullptr; child = child->next) write_reply(*child, pool, out);
   } else {

@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "protocol/redis/reply_scanner.h"
+#include "proxy/answer.h"
 
 namespace overlord::proxy {
 
@@ -17,26 +18,6 @@ namespace {
 
 constexpr std::string_view kOk = "+OK\r\n";
 const std::string_view kBadReply = routing::redis_error_line(Failure::bad_reply);
-
-void write_reply(Request& request, RequestPool& pool, ChunkQueue& out) {
-  if (request.reply_size > 0) out.append(pool.chunks(), request.reply, request.reply_size);
-  out.splice(request.reply_chain);
-}
-
-// The first child that failed or answered an error decides; true when there was one.
-bool write_first_error(Request& parent, RequestPool& pool, ChunkQueue& out) {
-  for (Request* child = parent.children; child != nullptr; child = child->next) {
-    if (child->failure != Failure::none) {
-      out.append(pool.chunks(), routing::redis_error_line(child->failure));
-      return true;
-    }
-    if (child->error_reply) {
-      write_reply(*child, pool, out);
-      return true;
-    }
-  }
-  return false;
-}
 
 // ":123\r\n" or "*12\r\n": the number behind the type byte; false when it is not that.
 bool read_header(std::string_view reply, char type, int64_t& number, size_t& size) {
@@ -124,7 +105,7 @@ void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
 void write_redis_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
   if (request.answer == Answer::reply) [[likely]]
     return write_reply(request, pool, out);
-  if (write_first_error(request, pool, out)) return;
+  if (write_first_error(request, pool, out, routing::redis_error_line)) return;
   switch (request.answer) {
     case Answer::forward_child: return write_reply(*request.children, pool, out);
     case Answer::mget: return write_mget(request, pool, out);
