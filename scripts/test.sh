@@ -2,7 +2,8 @@
 # ./dev test [--quick] [STAGE...]: build and run every test
 #
 # Stages, in order: unit and system (release build), lint, asan, tsan (each builds with the sanitizers and runs unit
-# and system tests again, but for those of bench/), fuzz (each target for FUZZ_SECONDS, 10 unless set). --quick: unit and system alone.
+# and system tests again, but for those of bench/), fuzz (each target for FUZZ_SECONDS, 10 unless set). --quick: unit
+# and system alone.
 # The first stage that fails is the last to run, and shows all of its failures. Logs are in build/test/.
 # The last line but for a failure's names is "N passed, N failed".
 
