@@ -48,7 +48,7 @@ Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, in
     if (address.family() == AF_INET6) set_option(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, 1);
     if (::bind(fd.get(), address.get(), address.length) != 0) return listen_failure(address, errno);
   }
-  if (::listen(fd.get(), backlog) != 0) return listen_failure(address, errno);
+  if (backlog > 0 && ::listen(fd.get(), backlog) != 0) return listen_failure(address, errno);
   return fd;
 }
 

@@ -35,7 +35,7 @@ class UniqueFd {
 
 // A listening socket, non-blocking and close-on-exec, with SO_REUSEADDR. reuse_port: several workers each bind
 // their own. A unix path that exists and that nobody listens on is replaced; one that is in use is an error.
-// The error names the address and the reason.
+// The error names the address and the reason. backlog 0: only bound, to see whether that is possible.
 Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, int backlog);
 
 // TCP_NODELAY and keep-alive for an accepted or connected socket; nothing for a unix socket.

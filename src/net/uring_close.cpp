@@ -129,6 +129,9 @@ ListenerId UringLoop::listen(UniqueFd fd, AcceptHandler& handler, bool exclusive
 
 void UringLoop::unlisten(ListenerId id) {
   if (id.slot == ListenerId{}.slot) return;
+  // The ring holds the socket until its poll has ended, maybe past the end of the process: without this the kernel
+  // would go on taking connections that nobody serves.
+  if (!slots_[id.slot].listener->exclusive) ::shutdown(slots_[id.slot].fd, SHUT_RDWR);
   delete slots_[id.slot].listener;
   if (slots_[id.slot].operations > 0) cancel(id.slot, Op::poll);
   release(id.slot);

@@ -73,7 +73,7 @@ Result<void> Proxy::open_listeners() {
         auto resolved = net::resolve(address.host, address.port, true);
         if (!resolved) return fail(where + resolved.error().message);
         // Another process with SO_REUSEPORT on the port would silently share it: the first bind goes without.
-        if (auto probe = net::listen_socket(resolved->front(), false, 1); !probe) {
+        if (auto probe = net::listen_socket(resolved->front(), false, 0); !probe) {
           return fail(where + probe.error().message);
         }
         for (auto& worker : workers_) {

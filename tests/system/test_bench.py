@@ -2,6 +2,7 @@
 that a slow machine could miss."""
 
 import json
+import os
 import pathlib
 import subprocess
 import sys
@@ -13,10 +14,12 @@ import harness
 RUN = harness.REPO / "bench" / "run.py"
 
 
-def bench(*options):
+def bench(*options, folder=None):
+    """folder: where it keeps its files, to find what it started by."""
     command = [sys.executable, str(RUN), "--bin-dir", str(harness.BIN_DIR), "--repeats", "2", "--seconds", "0.2",
                *[str(o) for o in options]]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300 * harness.SCALE, check=False)
+    env = dict(os.environ, TMPDIR=str(folder)) if folder else None
+    return subprocess.run(command, capture_output=True, text=True, timeout=300 * harness.SCALE, check=False, env=env)
 
 
 def running_with(text):
@@ -36,7 +39,7 @@ def test_peers(tmp_path, work):
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- bench:begin -->\nold\n<!-- bench:end -->\nafter\n")
     done = bench("--only", work, "--proxy-cmd", f"nutcracker -c {{nutcracker}} -s {harness.free_port()}",
-                 "--json", out, "--markdown", page)
+                 "--json", out, "--markdown", page, folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     results = json.loads(out.read_text())
     rows = {row["target"]: row for row in results["works"][work]}
@@ -51,7 +54,7 @@ def test_peers(tmp_path, work):
     text = page.read_text()
     assert text.startswith("before\n<!-- bench:begin -->\n") and text.endswith("<!-- bench:end -->\nafter\n")
     assert f"| {work} | overlord |" in text and "old" not in text
-    assert running_with("/overlord-bench-") == []
+    assert running_with(f"{tmp_path}/overlord-bench-") == []
 
 
 def test_a_proxy_that_answers_errors_is_no_fast_proxy(tmp_path):
