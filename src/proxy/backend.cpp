@@ -1,6 +1,7 @@
 #include "proxy/backend.h"
 
 #include "base/log.h"
+#include "proxy/duration.h"
 
 namespace overlord::proxy {
 
@@ -11,8 +12,6 @@ namespace {
 
 constexpr size_t kMaxSpares = 64;
 constexpr uint64_t kSpareIdle = 30'000'000'000;
-
-uint64_t nanoseconds(config::milliseconds value) { return static_cast<uint64_t>(value.count()) * 1'000'000; }
 
 std::string display_name(const config::ClusterConfig& cluster, const config::ServerConfig& server) {
   const std::string address = config::to_string(server.address);

@@ -5,12 +5,11 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "proxy/duration.h"
 #include "proxy/session.h"
 
 namespace overlord::proxy {
 namespace {
-
-uint64_t nanoseconds(config::milliseconds value) { return static_cast<uint64_t>(value.count()) * 1'000'000; }
 
 constexpr std::string_view kRedisFull = "-ERR max number of clients reached\r\n";
 constexpr std::string_view kMemcacheFull = "SERVER_ERROR max number of clients reached\r\n";

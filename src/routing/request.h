@@ -119,7 +119,6 @@ struct Request {
   bool error_reply : 1;     // the reply is an error line of the backend, whatever was asked
   bool reply_volatile : 1;  // the slice lies in the receive buffers
   bool streaming : 1;       // the reply is being passed on before it is whole
-  bool close_after : 1;     // the session closes once this is answered
   bool take_in : 1;         // never paused for its slow reader
   bool source_paused : 1;   // its connection waits for resume_reply
   bool uploading : 1;       // its bytes are still arriving from the client

@@ -60,7 +60,7 @@ class RequestTest : public testing::Test {
 TEST_F(RequestTest, ATakenRequestIsCleanAfterAnyUse) {
   Request& used = take();
   used.failure = Failure::timed_out;
-  used.noreply = used.error_reply = used.streaming = used.close_after = used.take_in = used.source_paused = true;
+  used.noreply = used.error_reply = used.streaming = used.take_in = used.source_paused = true;
   used.uploading = used.internal = true;
   used.in_order = false;
   used.key = used.bytes = used.retrieval = "text";
@@ -82,7 +82,7 @@ TEST_F(RequestTest, ATakenRequestIsCleanAfterAnyUse) {
   EXPECT_TRUE(r.held_by_owner);
   EXPECT_TRUE(r.in_order);
   EXPECT_FALSE(r.finished || r.held_by_queue || r.noreply || r.error_reply || r.reply_volatile || r.streaming ||
-               r.close_after || r.take_in || r.source_paused || r.uploading || r.internal);
+               r.take_in || r.source_paused || r.uploading || r.internal);
   EXPECT_TRUE(r.key.empty() && r.bytes.empty() && r.retrieval.empty() && r.reply_view().empty());
   EXPECT_TRUE(r.reply_chain.empty());
   EXPECT_FALSE(r.reply_buffer);
