@@ -11,7 +11,7 @@
 #include "base/counter.h"
 #include "config/config.h"
 #include "net/loop.h"
-#include "proxy/pool_route.h"
+#include "proxy/pool.h"
 #include "proxy/turn.h"
 #include "routing/failure.h"
 #include "routing/route.h"
@@ -50,7 +50,7 @@ class Cluster {
   Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver, int32_t& next_backend);
   ~Cluster();
 
-  void start() { pool_.start(); }
+  void start() { pool_->start(); }
   // Takes an accepted connection; over the limit it answers why and closes.
   void accept(net::UniqueFd fd);
   void drain_sessions();
@@ -62,8 +62,8 @@ class Cluster {
   Turn& turn() { return turn_; }
   Shared& shared() { return shared_; }
   const config::ClusterConfig& config() const { return config_; }
-  routing::Route& root() { return pool_; }
-  PoolRoute& pool() { return pool_; }
+  routing::Route& root() { return *pool_; }
+  Pool& pool() { return *pool_; }
   ClusterCounters& counters() { return counters_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
@@ -76,7 +76,7 @@ class Cluster {
   const config::ClusterConfig& config_;
   ClientTimeouts client_timeouts_;
   uint64_t client_tick_ = 0;
-  PoolRoute pool_;
+  std::unique_ptr<Pool> pool_;
   ClusterCounters counters_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;

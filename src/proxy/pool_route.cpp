@@ -22,7 +22,7 @@ void PoolRoute::start() {
   for (auto& backend : backends_) backend->start();
 }
 
-void PoolRoute::close_idle_spares() {
+void PoolRoute::housekeeping() {
   for (auto& backend : backends_) backend->close_idle_spares();
 }
 

@@ -1,5 +1,5 @@
 #pragma once
-// PoolRoute: the leaf of a route tree: a ring over the backends of one cluster, in one worker.
+// PoolRoute: a pool that places keys by a ring over its backends.
 
 #include <memory>
 #include <vector>
@@ -8,19 +8,19 @@
 #include "hashing/hash_tag.h"
 #include "hashing/method.h"
 #include "hashing/ring.h"
-#include "proxy/backend.h"
-#include "routing/route.h"
+#include "proxy/pool.h"
 
 namespace overlord::proxy {
 
-class PoolRoute final : public routing::Route, public HealthListener {
+class PoolRoute final : public Pool, public HealthListener {
  public:
   // next_id: the worker's counter of backend ids.
   PoolRoute(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id);
 
-  void start();
-  void close_idle_spares();
-  const std::vector<std::unique_ptr<Backend>>& backends() const { return backends_; }
+  void start() override;
+  void housekeeping() override;
+  const std::vector<std::unique_ptr<Backend>>& backends() const override { return backends_; }
+  void owners(std::vector<Backend*>& out) const override { out.insert(out.end(), in_ring_.begin(), in_ring_.end()); }
 
   void send(routing::Request& request) noexcept override;
   int32_t target(std::string_view key) const noexcept override;

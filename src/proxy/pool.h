@@ -1,0 +1,33 @@
+#pragma once
+// Pool: a leaf of a route tree: the backends of one cluster in one worker, and the rule that gives each key its
+// backend. PoolRoute places by a ring, as twemproxy does.
+
+#include <memory>
+#include <vector>
+
+#include "proxy/backend.h"
+#include "routing/route.h"
+
+namespace overlord::proxy {
+
+class Pool : public routing::Route {
+ public:
+  virtual void start() = 0;
+  // Called about once a second.
+  virtual void housekeeping() = 0;
+  // All backends, also those that get no keys now. Pointers stay valid until the worker's turn ends.
+  virtual const std::vector<std::unique_ptr<Backend>>& backends() const = 0;
+  // The backends that hold keys, each once, in an order that does not change while they stay the same: a command over
+  // all nodes goes to these.
+  virtual void owners(std::vector<Backend*>& out) const = 0;
+
+  // The backend with this id; null when there is none (any more).
+  Backend* find(int32_t id) const {
+    for (const auto& backend : backends()) {
+      if (backend->id() == id) return backend.get();
+    }
+    return nullptr;
+  }
+};
+
+}  // namespace overlord::proxy
