@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 namespace overlord::net {
@@ -119,6 +120,7 @@ io_uring_sqe& Uring::entry() {
   if (sqe == nullptr) {
     submit();
     sqe = io_uring_get_sqe(&ring_);
+    if (sqe == nullptr) std::abort();  // the kernel took all entries: there must be room
   }
   std::memset(sqe, 0, sizeof *sqe);
   return *sqe;
