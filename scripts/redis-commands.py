@@ -33,6 +33,16 @@ TREATMENT = {
         lmpop msetnx pfcount pfmerge rename renamenx rpoplpush sdiff sdiffstore sinter sintercard sinterstore smove
         sort sort_ro sunion sunionstore xread xreadgroup zdiff zdiffstore zinter zintercard zinterstore zmpop
         zrangestore zunion zunionstore""",
+    "scan": "scan",
+    "all_keys": "keys",
+    "all_sum": "dbsize",
+    "all_ok": "flushall flushdb function|delete function|flush function|restore script|flush",
+    "all_same": "function|load script|load",
+    "all_and": "script|exists",
+    "all_any": "function|kill script|kill",
+    "all_running": "function|stats",
+    "all_random": "randomkey",
+    "any_node": "function|dump function|help function|list lolwut memory|help object|help script|help xgroup|help xinfo|help",
     "local": """
         auth echo hello info ping quit select time
         command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
@@ -72,6 +82,16 @@ TREATMENT_WORDS = [
     ("split_mget", "split by node, the values merged in key order"),
     ("split_mset", "split by node, OK when all parts are OK"),
     ("split_sum", "split by node, the integers added"),
+    ("scan", "one node after the other; the cursor names the node and holds the node's own cursor"),
+    ("all_keys", "to every node, the arrays appended to each other"),
+    ("all_sum", "to every node, the integers added"),
+    ("all_ok", "to every node, OK when all say OK, else the first error"),
+    ("all_same", "to every node, the reply of the first, or the first error"),
+    ("all_and", "to every node, 1 where all say 1"),
+    ("all_any", "to every node, OK when one says OK"),
+    ("all_running", "to every node, the reply of the first that is running a function, else of the first"),
+    ("all_random", "to every node, one of their keys by chance, each as likely as any other"),
+    ("any_node", "to the first node; all would say the same"),
     ("local", "answered by the proxy"),
     ("refused", "an error: not supported through the proxy"),
 ]

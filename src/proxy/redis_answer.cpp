@@ -1,11 +1,12 @@
 #include "proxy/redis_answer.h"
 
-#include <charconv>
 #include <cstring>
 #include <string_view>
 
 #include "protocol/redis/reply_scanner.h"
 #include "proxy/answer.h"
+#include "proxy/redis_fanout.h"
+#include "proxy/reply_bytes.h"
 
 namespace overlord::proxy {
 
@@ -18,25 +19,6 @@ namespace {
 
 constexpr std::string_view kOk = "+OK\r\n";
 const std::string_view kBadReply = routing::redis_error_line(Failure::bad_reply);
-
-// ":123\r\n" or "*12\r\n": the number behind the type byte; false when it is not that.
-bool read_header(std::string_view reply, char type, int64_t& number, size_t& size) {
-  if (reply.empty() || reply[0] != type) return false;
-  const size_t end = reply.find('\n');
-  if (end == std::string_view::npos || end < 3) return false;
-  const auto [last, failed] = std::from_chars(reply.data() + 1, reply.data() + end - 1, number);
-  size = end + 1;
-  return failed == std::errc{} && last == reply.data() + end - 1;
-}
-
-void write_number(char type, int64_t number, RequestPool& pool, ChunkQueue& out) {
-  char text[32];
-  text[0] = type;
-  char* end = std::to_chars(text + 1, text + sizeof(text) - 2, number).ptr;
-  *end++ = '\r';
-  *end++ = '\n';
-  out.append(pool.chunks(), text, static_cast<size_t>(end - text));
-}
 
 void write_sum(Request& parent, RequestPool& pool, ChunkQueue& out) {
   int64_t sum = 0;
@@ -105,6 +87,7 @@ void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
 void write_redis_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
   if (request.answer == Answer::reply) [[likely]]
     return write_reply(request, pool, out);
+  if (request.answer == Answer::merged) return write_merged_answer(request, pool, out);
   if (write_first_error(request, pool, out, routing::redis_error_line)) return;
   switch (request.answer) {
     case Answer::forward_child: return write_reply(*request.children, pool, out);

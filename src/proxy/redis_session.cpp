@@ -2,6 +2,7 @@
 
 #include "protocol/redis/writer.h"
 #include "proxy/redis_answer.h"
+#include "proxy/redis_fanout.h"
 #include "proxy/redis_split.h"
 
 namespace overlord::proxy {
@@ -161,15 +162,29 @@ void RedisSession::handle() {
       request.command = command;
       return split_by_node(request, *command, *parser_, cluster_);
     }
+    case Treatment::scan:
+    case Treatment::all_keys:
+    case Treatment::all_sum:
+    case Treatment::all_ok:
+    case Treatment::all_same:
+    case Treatment::all_and:
+    case Treatment::all_any:
+    case Treatment::all_running:
+    case Treatment::all_random:
+    case Treatment::any_node: return over_nodes(*command);
     case Treatment::local: return local(*command);
-    case Treatment::refused:
-      return is_flush(*command) && cluster_.config().flush_all_enabled ? flush() : refuse(*command);
+    case Treatment::refused: return refuse(*command);
   }
 }
 
-void RedisSession::flush() {
+void RedisSession::over_nodes(const Command& command) {
+  const bool flush = is_flush(command);
+  if (flush && !cluster_.config().flush_all_enabled) return refuse(command);
   Request& request = new_request(Wire::none, Answer::all_ok);
-  cluster_.root().broadcast(request, Wire::redis, parser_->wire());
+  request.command = &command;
+  // A node that is out of the ring must not come back with what was flushed.
+  if (flush) return cluster_.root().broadcast(request, Wire::redis, parser_->wire());
+  send_to_nodes(request, *parser_, cluster_);
 }
 
 void RedisSession::route_single(const Command& command) {

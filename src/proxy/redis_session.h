@@ -27,7 +27,7 @@ class RedisSession final : public Session {
   void route_single(const redis::Command& command);
   void route_one_node(const redis::Command& command);
   void send_whole(const redis::Command& command, std::string_view key);
-  void flush();
+  void over_nodes(const redis::Command& command);
   void refuse(const redis::Command& command);
   void error(std::string_view text);  // without "-" and CRLF
 

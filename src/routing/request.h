@@ -80,6 +80,7 @@ enum class Answer : uint8_t {
   mget,           // redis: elements of the children's arrays in key order
   mset,           // redis: OK, or the first child's error
   sum,            // redis: integers of the children added
+  merged,         // redis: as the command's treatment says
   stats,          // memcache: children's STAT lines merged
   all_ok          // OK when every child answered OK, else the first error
 };

@@ -73,6 +73,16 @@ std::string_view treatment_name(Treatment treatment) {
     case Treatment::split_mget: return "split_mget";
     case Treatment::split_mset: return "split_mset";
     case Treatment::split_sum: return "split_sum";
+    case Treatment::scan: return "scan";
+    case Treatment::all_keys: return "all_keys";
+    case Treatment::all_sum: return "all_sum";
+    case Treatment::all_ok: return "all_ok";
+    case Treatment::all_same: return "all_same";
+    case Treatment::all_and: return "all_and";
+    case Treatment::all_any: return "all_any";
+    case Treatment::all_running: return "all_running";
+    case Treatment::all_random: return "all_random";
+    case Treatment::any_node: return "any_node";
     case Treatment::local: return "local";
     case Treatment::refused: return "refused";
   }

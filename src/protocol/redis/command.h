@@ -18,8 +18,19 @@ enum class Treatment : uint8_t {
   split_mget,  // split by node, array merged in key order
   split_mset,  // split by node, OK when all are OK
   split_sum,   // split by node, integers added (DEL, UNLINK, TOUCH, EXISTS)
-  local,       // answered by the proxy
-  refused      // not supported through a proxy (in this version)
+  scan,        // one node after the other, by the cursor
+  // To every node that holds keys, and of their replies:
+  all_keys,     // the arrays appended to each other (KEYS)
+  all_sum,      // the integers added (DBSIZE)
+  all_ok,       // OK when all are OK, else the first error
+  all_same,     // the first, or the first error (SCRIPT LOAD)
+  all_and,      // arrays of 0 and 1: 1 where all say 1 (SCRIPT EXISTS)
+  all_any,      // OK when one is OK (SCRIPT KILL)
+  all_running,  // that of the node which runs a function (FUNCTION STATS)
+  all_random,   // one of the keys, by chance (RANDOMKEY)
+  any_node,     // to the first node only
+  local,        // answered by the proxy
+  refused       // not supported through a proxy (in this version)
 };
 
 // What the proxy looks at in the arguments before it lets a call pass (refused_call).

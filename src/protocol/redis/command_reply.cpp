@@ -110,6 +110,16 @@ std::string_view summary(Treatment treatment) {
     case Treatment::split_mget:
     case Treatment::split_mset:
     case Treatment::split_sum: return "Through the proxy: split by node and merged";
+    case Treatment::scan: return "Through the proxy: one node after the other";
+    case Treatment::all_keys:
+    case Treatment::all_sum:
+    case Treatment::all_ok:
+    case Treatment::all_same:
+    case Treatment::all_and:
+    case Treatment::all_any:
+    case Treatment::all_running:
+    case Treatment::all_random: return "Through the proxy: sent to all nodes and merged";
+    case Treatment::any_node: return "Through the proxy: answered by one node";
     case Treatment::local: return "Answered by the proxy";
     case Treatment::refused: return "Not supported through the proxy";
   }

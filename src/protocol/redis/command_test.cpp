@@ -109,6 +109,19 @@ TEST(CommandTable, TreatmentsFitTheKeys) {
           EXPECT_EQ(command->flags & kAdmin, 0u) << command->name;
           EXPECT_TRUE((command->flags & kBlocking) == 0 || command->rule == CallRule::no_block) << command->name;
           break;
+        case Treatment::scan:
+        case Treatment::all_keys:
+        case Treatment::all_sum:
+        case Treatment::all_ok:
+        case Treatment::all_same:
+        case Treatment::all_and:
+        case Treatment::all_any:
+        case Treatment::all_running:
+        case Treatment::all_random:
+        case Treatment::any_node:
+          EXPECT_FALSE(has_keys) << command->name;
+          EXPECT_EQ(command->flags & (kAdmin | kBlocking), 0u) << command->name;
+          break;
         case Treatment::local: EXPECT_FALSE(has_keys) << command->name; break;
         case Treatment::refused: break;
       }
