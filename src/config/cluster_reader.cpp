@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "config/access_reader.h"
 #include "config/server_line.h"
 #include "config/table_reader.h"
 #include "hashing/ketama.h"
@@ -225,6 +226,7 @@ ReadCluster read_cluster(const TomlTable& table, Position at, size_t number, std
   read_listen(reader, read, reporter);
   read_hash_tag(reader, read, reporter);
   read_servers(reader, read, reporter);
+  read_access(reader, read, reporter);
   check_together(reader, read, reporter);
   return read;
 }

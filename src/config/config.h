@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/users.h"
 #include "config/address.h"
 #include "hashing/hash_tag.h"
 #include "hashing/method.h"
@@ -83,7 +84,8 @@ struct ClusterConfig {
   std::vector<Address> listen;  // at least one
 
   std::string redis_auth;  // password for the backends; empty: none
-  std::string password;    // clients must AUTH with this; empty: not asked
+  std::string password;    // of the default user; empty: not asked
+  access::Users users;     // with the default user made from `password`
 
   milliseconds dial_timeout{1000};   // connecting to a backend; 0: the kernel's limit
   milliseconds read_timeout{1000};   // waiting for a backend's reply; 0: for ever

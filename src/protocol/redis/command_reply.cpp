@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "protocol/redis/acl_names.h"
 #include "protocol/redis/glob.h"
 #include "protocol/redis/key_positions.h"
 #include "protocol/redis/request_parser.h"
@@ -21,10 +22,6 @@ constexpr std::array<std::string_view, 19> kFlagNames = {
     "write",    "readonly",     "denyoom",      "admin",  "pubsub", "noscript", "blocking",          "loading",
     "stale",    "skip_monitor", "skip_slowlog", "asking", "fast",   "no_auth",  "no_mandatory_keys", "no_async_loading",
     "no_multi", "movablekeys",  "allow_busy"};
-constexpr std::array<std::string_view, 21> kAclNames = {
-    "@keyspace", "@read",   "@write",       "@set",       "@sortedset",  "@list",        "@hash",
-    "@string",   "@bitmap", "@hyperloglog", "@geo",       "@stream",     "@pubsub",      "@admin",
-    "@fast",     "@slow",   "@blocking",    "@dangerous", "@connection", "@transaction", "@scripting"};
 constexpr std::array<std::string_view, 11> kKeyFlagNames = {
     "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"};
 
@@ -184,11 +181,7 @@ bool passes(const Command& command, Filter filter, std::string_view value) {
   switch (filter) {
     case Filter::all: return true;
     case Filter::module: return false;  // the table has no commands of modules
-    case Filter::category:
-      for (size_t i = 0; i < kAclNames.size(); ++i) {
-        if ((command.acl >> i & 1) != 0 && equals_lower(value, kAclNames[i].substr(1))) return true;
-      }
-      return false;
+    case Filter::category: return (command.acl & acl_category(value)) != 0;
     case Filter::pattern: return glob_match(value, command.name);
   }
   return false;
