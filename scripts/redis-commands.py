@@ -45,6 +45,7 @@ TREATMENT = {
     "any_node": "function|dump function|help function|list lolwut memory|help object|help script|help xgroup|help xinfo|help",
     "local": """
         auth echo hello info ping quit select time
+        acl|cat acl|list acl|users acl|whoami
         command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
         command|list
         client client|getname client|id client|setinfo client|setname""",

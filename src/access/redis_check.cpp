@@ -52,7 +52,7 @@ bool channels_allowed(const User& user, const Command& command, const RequestPar
 
 std::string refusal(const User& user, const Command& command, const RequestParser& request) {
   if (user.unrestricted()) return {};
-  if (!user.may_run(command)) {
+  if ((command.flags & redis::kNoAuth) == 0 && !user.may_run(command)) {
     return "NOPERM this user has no permissions to run the '" + std::string(command.name) + "' command";
   }
   bool keys_allowed = true;

@@ -31,6 +31,8 @@ struct ClusterCounters {
   Counter rejected;  // over max_connections
   Counter requests;
   Counter timed_out_clients;
+  Counter refused_logins;  // wrong user or password
+  Counter refused_calls;   // by the rules of a user
   std::array<Counter, routing::kFailureCount> failures;
 
   void failed(routing::Failure failure) { failures[static_cast<size_t>(failure)].add(); }

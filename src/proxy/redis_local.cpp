@@ -23,15 +23,6 @@ bool equal_fold(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
-// Compares in a time that does not depend on where the first difference is.
-bool same_secret(std::string_view given, std::string_view wanted) {
-  unsigned char difference = given.size() == wanted.size() ? 0 : 1;
-  for (size_t i = 0; i < given.size(); ++i) {
-    difference = static_cast<unsigned char>(difference | (given[i] ^ wanted[i % std::max<size_t>(wanted.size(), 1)]));
-  }
-  return difference == 0;
-}
-
 bool valid_name(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
 }
@@ -69,6 +60,7 @@ void RedisSession::local(const Command& command) {
     return answer(out);
   }
   if (name.starts_with("client|")) return local_client(command);
+  if (name.starts_with("acl|")) return local_acl(command);
   if (name.starts_with("command")) {
     redis::append_command_reply(out, command, *parser_);
     return answer(out);
@@ -85,31 +77,6 @@ void RedisSession::local_select() {
   error("ERR value is not an integer or out of range");
 }
 
-bool RedisSession::check_password(std::string_view user, std::string_view password) {
-  if (user == "default" && same_secret(password, cluster_.config().password)) {
-    authenticated_ = true;
-    return true;
-  }
-  error("WRONGPASS invalid username-password pair or user is disabled.");
-  return false;
-}
-
-void RedisSession::local_auth() {
-  if (parser_->argc() > 3) return error("ERR syntax error");
-  const bool with_user = parser_->argc() == 3;
-  if (cluster_.config().password.empty()) {
-    // As a server without a password answers: the old form is an error, the default user is always right.
-    if (with_user && parser_->arg(1) == "default") return answer_static("+OK\r\n");
-    if (with_user) return error("WRONGPASS invalid username-password pair or user is disabled.");
-    return error(
-        "ERR AUTH <password> called without any password configured for the default user. Are you sure your "
-        "configuration is correct?");
-  }
-  if (check_password(with_user ? parser_->arg(1) : "default", parser_->arg(with_user ? 2 : 1))) {
-    answer_static("+OK\r\n");
-  }
-}
-
 void RedisSession::local_hello() {
   const uint32_t argc = parser_->argc();
   if (argc >= 2) {
@@ -121,16 +88,11 @@ void RedisSession::local_hello() {
   }
   std::string_view name;
   bool named = false;
-  const bool needs_auth = !cluster_.config().password.empty();
   for (uint32_t i = 2; i < argc; ++i) {
     if (argc > redis::RequestParser::kFirstArgs) return error("ERR Syntax error in HELLO option");
     const std::string_view option = parser_->arg(i);
     if (equal_fold(option, "AUTH") && i + 2 < argc) {
-      if (needs_auth) {
-        if (!check_password(parser_->arg(i + 1), parser_->arg(i + 2))) return;
-      } else if (parser_->arg(i + 1) != "default") {
-        return error("WRONGPASS invalid username-password pair or user is disabled.");
-      }
+      if (!log_in(parser_->arg(i + 1), parser_->arg(i + 2))) return;
       i += 2;
     } else if (equal_fold(option, "SETNAME") && i + 1 < argc) {
       name = parser_->arg(++i);
@@ -140,7 +102,7 @@ void RedisSession::local_hello() {
       return error("ERR Syntax error in HELLO option '" + std::string(option) + "'");
     }
   }
-  if (!authenticated_) {
+  if (user_ == nullptr) {
     return error(
         "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
         "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
@@ -247,6 +209,8 @@ std::string RedisSession::info_text() const {
     line("total_connections_received", std::to_string(counters.accepted.get()));
     line("total_commands_processed", std::to_string(counters.requests.get()));
     line("rejected_connections", std::to_string(counters.rejected.get()));
+    line("acl_access_denied_auth", std::to_string(counters.refused_logins.get()));
+    line("acl_access_denied_cmd", std::to_string(counters.refused_calls.get()));
     for (size_t i = 1; i < counters.failures.size(); ++i) {
       line("failures_" + std::string(routing::failure_name(static_cast<routing::Failure>(i))),
            std::to_string(counters.failures[i].get()));

@@ -60,7 +60,7 @@ bool is_flush(const Command& command) { return command.name == "flushall" || com
 }  // namespace
 
 RedisSession::RedisSession(Cluster& cluster, uint64_t id)
-    : Session(cluster, id), authenticated_(cluster.config().password.empty()) {}
+    : Session(cluster, id), user_(cluster.config().users.anonymous()) {}
 
 Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
   ParserPool& pool = parser_pool();
@@ -83,7 +83,7 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   if (parser_->is_inline() || parser_->args_seen() < 2) return Step::need_more;
   const Command* command = redis::find_command(parser_->arg(0));
   if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
-      !authenticated_ || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
+      !surely_permitted(*command, parser_->arg(1)) || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
   }
   if (in_flight()) {
@@ -143,8 +143,10 @@ void RedisSession::handle() {
     return error(redis::resolve_error(resolved, *parser_));
   }
   const Command* command = resolved.command;
-  if (!authenticated_ && (command->flags & redis::kNoAuth) == 0) [[unlikely]] {
-    return error("NOAUTH Authentication required.");
+  if (user_ == nullptr) [[unlikely]] {
+    if ((command->flags & redis::kNoAuth) == 0) return error("NOAUTH Authentication required.");
+  } else if (!user_->unrestricted()) {
+    if (!permitted(*command)) return;
   }
   if (command->rule != redis::CallRule::none) [[unlikely]] {
     if (const std::string_view why = redis::refused_call(*command, *parser_); !why.empty()) return error(why);

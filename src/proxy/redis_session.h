@@ -31,12 +31,25 @@ class RedisSession final : public Session {
   void refuse(const redis::Command& command);
   void error(std::string_view text);  // without "-" and CRLF
 
+  // redis_access.cpp
+  // The answer to a wrong password waits here; nothing else of the client is read meanwhile.
+  struct Penalty {
+    net::Timer timer;
+    routing::Request* answer = nullptr;
+    uint64_t delay = 0;
+  };
+  void local_auth();
+  bool log_in(std::string_view user, std::string_view password);  // answers when they are wrong
+  void answer_late(std::string_view text);
+  bool permitted(const redis::Command& command);  // answers when it is not
+  bool surely_permitted(const redis::Command& command, std::string_view key) const;
+  void local_acl(const redis::Command& command);
+  void local_acl_cat();
+
   // redis_local.cpp
   void local(const redis::Command& command);
   void local_client(const redis::Command& command);
   void local_hello();
-  void local_auth();
-  bool check_password(std::string_view user, std::string_view password);  // answers when it is wrong
   void set_name(std::string_view name);
   void local_select();
   void local_info();
@@ -48,8 +61,9 @@ class RedisSession final : public Session {
   redis::MessageScanner& upload_scanner();
 
   std::unique_ptr<redis::MessageScanner> scanner_;  // of an upload
-  bool authenticated_;
-  std::unique_ptr<std::string> name_;  // CLIENT SETNAME
+  const access::User* user_;                        // null: not authenticated
+  std::unique_ptr<Penalty> penalty_;                // since the last wrong password
+  std::unique_ptr<std::string> name_;               // CLIENT SETNAME
 };
 
 }  // namespace overlord::proxy
