@@ -69,6 +69,9 @@ class Backend {
     return refused_ ? routing::Failure::refused_auth : routing::Failure::backend_down;
   }
   uint64_t min_retry() const;
+  // memcached that is too old for meta commands, as far as a handshake has told.
+  bool without_meta() const { return without_meta_; }
+  void set_without_meta(bool without) { without_meta_ = without; }
   void refuse(const std::string& answer);
   void on_success() noexcept;
   void on_failure() noexcept;
@@ -90,6 +93,7 @@ class Backend {
   size_t next_address_ = 0;
   bool refused_ = false;
   bool ejected_ = false;
+  bool without_meta_ = false;
   uint32_t failures_ = 0;  // in a row
   net::Timer probe_;
   BackendCounters counters_;

@@ -1,12 +1,19 @@
-// The memcache text dialect of a backend connection, with get coalescing: retrievals that wait for the same backend
+// The memcache text and meta dialect of a backend connection, with get coalescing: retrievals that wait for the same backend
 // in one turn leave as one command (a group), and its items are dealt back to the requests by their keys.
 //
 // A group's keys are on the wire in the order of its members, and memcached answers hits in that order; so a cursor
 // that only moves forward finds the member of each VALUE, and the members it passes over are misses.
+//
+// A node older than 1.6 does not know meta commands: it answers ERROR to ms and takes its value for commands. So they
+// are refused once a handshake has told, and when one is on its way before that the connection is given up, for its
+// replies cannot be matched.
 
 #include <cstring>
+#include <string>
 
+#include "protocol/memcache/meta_reply.h"
 #include "protocol/memcache/reply_line.h"
+#include "protocol/memcache/text.h"
 #include "proxy/backend.h"
 
 namespace overlord::proxy {
@@ -28,6 +35,11 @@ class MemcacheConnection final : public BackendConnection {
  protected:
   void encode(Request& request) override {
     if (request.wire == Wire::memcache_value) return join_group(request);
+    if (request.wire == Wire::memcache_meta) {
+      if (backend_.without_meta()) [[unlikely]]
+        return refuse_meta(request);
+      ++metas_;
+    }
     close_open_group();
     stream_.out.append(turn_.chunks(), request.bytes);
     push_queue(request);
@@ -57,7 +69,9 @@ class MemcacheConnection final : public BackendConnection {
         bytes.remove_prefix(part);
         text = {carry_.data, carry_size_};
       }
-      line = memcache::parse_reply_line(text);
+      const Request* head = queue_head();
+      const bool meta = head != nullptr && head->wire == Wire::memcache_meta;
+      line = meta ? memcache::parse_meta_reply_line(text) : memcache::parse_reply_line(text);
       if (line.kind == ReplyKind::incomplete) return carried || add_carry(bytes);
       if (line.kind == ReplyKind::bad) return false;
       if (!take_line(line, text, bytes, carried)) return false;
@@ -71,6 +85,7 @@ class MemcacheConnection final : public BackendConnection {
     body_member_ = nullptr;
     cursor_ = nullptr;
     begun_ = false;
+    metas_ = 0;
   }
 
   Request* arriving() const override { return body_member_; }
@@ -79,9 +94,25 @@ class MemcacheConnection final : public BackendConnection {
 
   void send_handshake() override { take_internal(make_internal(Wire::memcache_line), "version\r\n"); }
 
-  bool verify(const Request& request) const override { return request.reply_view().starts_with("VERSION"); }
+  bool verify(const Request& request) const override {
+    const std::string_view reply = request.reply_view();
+    if (!reply.starts_with(memcache::kVersionPrefix)) return false;
+    backend_.set_without_meta(is_before_meta(reply.substr(memcache::kVersionPrefix.size())));
+    return true;
+  }
 
  private:
+  // 1.0 to 1.5; what does not look like a version of memcached is taken at its word.
+  static bool is_before_meta(std::string_view version) {
+    return version.size() > 3 && version.starts_with("1.") && version[2] < '6' && version[3] == '.';
+  }
+
+  void refuse_meta(Request& request) {
+    request.set_static_reply(memcache::kMetaNotSpoken);
+    request.error_reply = true;
+    routing::finish(request);
+  }
+
   void join_group(Request& request) {
     const size_t need = 1 + request.key.size();
     if (open_ != nullptr && (open_->retrieval != request.retrieval || open_keys_ == kMaxGroupKeys ||
@@ -140,9 +171,11 @@ class MemcacheConnection final : public BackendConnection {
     switch (head->wire) {
       case Wire::memcache_group: good = take_group_line(*head, line, whole_line, bytes, carried); break;
       case Wire::memcache_stats: good = take_stats_line(*head, line, whole_line); break;
+      case Wire::memcache_meta: good = take_meta_line(*head, line, whole_line, bytes, carried); break;
       default:
         good = line.kind == ReplyKind::line || line.kind == ReplyKind::error;
         if (good) finish_line(*head, line, whole_line, carried);
+        good = good && (metas_ == 0 || !backend_.without_meta());
     }
     if (carry_size_ == 0) turn_.buffers.give(carry_);
     return good;
@@ -168,6 +201,37 @@ class MemcacheConnection final : public BackendConnection {
     add_piece(head, text);
     pop_head();
     return true;
+  }
+
+  bool take_meta_line(Request& head, const ReplyLine& line, std::string_view text, std::string_view& bytes,
+                      bool carried) {
+    const bool shows_key = head.key_count > 0;
+    if (shows_key) text = with_key(head, text);
+    if (line.kind != ReplyKind::value) {
+      if (line.kind != ReplyKind::line && line.kind != ReplyKind::error) return false;
+      --metas_;
+      finish_line(head, line, text, carried || shows_key);
+      return true;
+    }
+    const uint64_t body = line.value_size + 2;
+    if (carried || shows_key || bytes.size() < body) {
+      body_member_ = &head;
+      body_left_ = body;
+      add_piece(head, text);
+      return true;
+    }
+    if (bytes[body - 2] != '\r' || bytes[body - 1] != '\n') return false;
+    bytes.remove_prefix(body);
+    set_slice(head, {text.data(), line.size + body});
+    --metas_;
+    pop_head();
+    return true;
+  }
+
+  std::string_view with_key(const Request& head, std::string_view line) {
+    shown_.clear();
+    memcache::insert_key(line, {head.key_map.data, head.key_count}, head.key_before_hit, head.key_before_miss, shown_);
+    return shown_;
   }
 
   bool take_group_line(Request& carrier, const ReplyLine& line, std::string_view text, std::string_view& bytes,
@@ -220,6 +284,11 @@ class MemcacheConnection final : public BackendConnection {
     add_piece(*body_member_, piece);
     if (body_left_ == 0) {
       Request& member = *std::exchange(body_member_, nullptr);
+      if (member.wire == Wire::memcache_meta) {
+        --metas_;
+        pop_head();
+        return true;
+      }
       resume_reply();  // nothing is left to wait for its reader with
       if (!member.finished) routing::finish(member);
     }
@@ -261,6 +330,8 @@ class MemcacheConnection final : public BackendConnection {
   Request* body_member_ = nullptr;  // whose item is arriving in pieces
   uint64_t body_left_ = 0;
   bool begun_ = false;
+  uint32_t metas_ = 0;  // meta commands in the queue
+  std::string shown_;   // a meta reply with its key put in
   // A reply line that was cut by the end of what was received.
   Buffer carry_;
   size_t carry_size_ = 0;

@@ -18,9 +18,6 @@ using routing::Wire;
 
 namespace {
 
-// A value larger than this is passed on while it arrives instead of being kept until it is whole.
-constexpr uint64_t kStreamValue = 128 * 1024;
-
 constexpr std::string_view kVersionLine = "VERSION " OVERLORD_VERSION "\r\n";
 
 }  // namespace
@@ -31,10 +28,9 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
     swallow_ -= used;
     return Step::consumed;
   }
-  memcache::Limits limits;
-  limits.max_value = cluster_.config().limits.max_value_size;
+  if (memcache::is_meta(bytes)) return consume_meta(bytes, used);
   memcache::Request parsed;
-  switch (memcache::parse_request(bytes, limits, parsed)) {
+  switch (memcache::parse_request(bytes, limits(), parsed)) {
     case ParseStatus::incomplete: return Step::need_more;
     case ParseStatus::value:
       return parsed.value_size > kStreamValue ? take_value(parsed, bytes, used) : Step::need_more;
@@ -43,15 +39,33 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
       handle(parsed, bytes.substr(0, parsed.size));
       used = parsed.size;
       return parsed.verb == Verb::quit ? Step::stop : Step::consumed;
-    case ParseStatus::refused:
-      cluster_.counters().requests.add();
-      if (!parsed.error.empty()) answer_static(parsed.error);
-      used = std::min<uint64_t>(parsed.size, bytes.size());
-      swallow_ = parsed.swallow + (parsed.size - used);
-      return Step::consumed;
+    case ParseStatus::refused: return refuse(parsed.error, parsed.size, parsed.swallow, bytes, used);
     case ParseStatus::fatal: answer_and_close(parsed.error); return Step::stop;
   }
   return Step::stop;
+}
+
+memcache::Limits MemcacheSession::limits() const {
+  memcache::Limits limits;
+  limits.max_value = cluster_.config().limits.max_value_size;
+  return limits;
+}
+
+Session::Step MemcacheSession::refuse(std::string_view error, uint64_t size, uint64_t swallow, std::string_view bytes,
+                                      size_t& used) {
+  cluster_.counters().requests.add();
+  if (!error.empty()) answer_static(error);
+  used = std::min<uint64_t>(size, bytes.size());
+  swallow_ = swallow + (size - used);
+  return Step::consumed;
+}
+
+// request.bytes: what is here of the message; size: of the whole message as the client sends it.
+Session::Step MemcacheSession::upload_value(Request& request, uint64_t size, std::string_view bytes, size_t& used) {
+  upload_left_ = size - bytes.size();
+  used = bytes.size();
+  begin_upload(request);
+  return Step::consumed;
 }
 
 Session::Step MemcacheSession::take_value(const memcache::Request& parsed, std::string_view bytes, size_t& used) {
@@ -69,10 +83,7 @@ Session::Step MemcacheSession::take_value(const memcache::Request& parsed, std::
     wire.assign(parsed.head).append(memcache::kCrlf).append(bytes.substr(parsed.line_size));
     request.bytes = wire;
   }
-  upload_left_ = parsed.size - bytes.size();
-  used = bytes.size();
-  begin_upload(request);
-  return Step::consumed;
+  return upload_value(request, parsed.size, bytes, used);
 }
 
 Session::Step MemcacheSession::consume_upload(std::string_view bytes, size_t& used) {

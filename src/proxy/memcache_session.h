@@ -1,7 +1,8 @@
 #pragma once
-// MemcacheSession: a client that speaks the memcache text protocol. A retrieval becomes one request per key; the
-// backend connections put those that go the same way into one command.
+// MemcacheSession: a client that speaks the memcache text protocol with its meta commands (memcache_meta.cpp). A
+// retrieval becomes one request per key; the backend connections put those that go the same way into one command.
 
+#include "protocol/memcache/meta_request.h"
 #include "protocol/memcache/request_parser.h"
 #include "proxy/session.h"
 
@@ -20,12 +21,20 @@ class MemcacheSession final : public Session {
   }
 
  private:
+  // A value larger than this is passed on while it arrives instead of being kept until it is whole.
+  static constexpr uint64_t kStreamValue = 128 * 1024;
+
+  memcache::Limits limits() const;
+  Step refuse(std::string_view error, uint64_t size, uint64_t swallow, std::string_view bytes, size_t& used);
+  Step upload_value(routing::Request& request, uint64_t size, std::string_view bytes, size_t& used);
   Step take_value(const memcache::Request& parsed, std::string_view bytes, size_t& used);
   void handle(const memcache::Request& parsed, std::string_view message);
   void retrieve(const memcache::Request& parsed);
   void forward(const memcache::Request& parsed, std::string_view message);
   void stats(const memcache::Request& parsed);
   void flush_all(const memcache::Request& parsed);
+  Step consume_meta(std::string_view bytes, size_t& used);
+  routing::Request& new_meta_request(const memcache::MetaRequest& parsed, std::string_view message);
   void answer_unless(bool noreply, std::string_view text);
   std::string own_stats() const;
 

@@ -69,6 +69,7 @@ enum class Wire : uint8_t {
   memcache_value,  // one key of a retrieval: a VALUE item or nothing; travels inside a memcache_group
   memcache_group,  // the retrieval command that carries memcache_value requests to one backend
   memcache_stats,  // STAT lines up to END
+  memcache_meta,   // one meta reply: a line, or VA with a value. With a key_map the key in it is put into the reply
   none             // never goes to a backend
 };
 
@@ -82,6 +83,9 @@ enum class Answer : uint8_t {
   sum,            // redis: integers of the children added
   merged,         // redis: as the command's treatment says
   stats,          // memcache: children's STAT lines merged
+  quiet_mg,       // memcache meta: the reply, but for EN
+  quiet_ms,       // memcache meta (ms, md): the reply, but for HD
+  quiet_ma,       // memcache meta: the reply, but for HD and VA
   all_ok          // OK when every child answered OK, else the first error
 };
 
@@ -148,8 +152,10 @@ struct Request {
   // A parent: its children in order, and for mget the child of each key.
   Request* children;
   Request* last_child;
-  Buffer key_map;  // uint16_t per key
+  Buffer key_map;  // uint16_t per key; memcache_meta: key_count bytes of a key that the reply is to show
   uint32_t key_count;
+  uint8_t key_before_hit;   // memcache_meta: flags in front of the key in HD and VA
+  uint8_t key_before_miss;  // and in EN
   uint32_t child_count;
 
   std::array<Hop, kMaxHops> hops;

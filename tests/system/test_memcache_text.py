@@ -108,7 +108,6 @@ DIFFERENT = {
     "tab": (b"get K\tK\r\n", BAD_LINE), "nul": (b"get K\x00K\r\n", BAD_LINE), "cr": (b"get K\rK\r\n", BAD_LINE),
     "incr-plus": (b"set K 0 0 1\r\n1\r\nincr K +1\r\n",
                   b"STORED\r\nCLIENT_ERROR invalid numeric delta argument\r\n"),
-    "meta": (b"mg K v\r\nmn\r\nms K 9\r\nflush_all\r\nget K\r\n", b"ERROR\r\nERROR\r\nERROR\r\nEND\r\n"),
     "admin": (b"slabs automove 0\r\nshutdown\r\ncache_memlimit 1\r\nlru_crawler enable\r\nwatch\r\n", b"ERROR\r\n" * 5),
 }
 

@@ -63,16 +63,6 @@ ReplyKind classify(std::string_view text) {
   return text.starts_with("VERSION ") && text.size() > 8 ? ReplyKind::line : ReplyKind::bad;
 }
 
-bool has_control(std::string_view text) {
-  size_t i = 0;
-  while (true) {
-    i += plain_run(text.data() + i, text.size() - i);
-    if (i >= text.size()) return false;
-    if (text[i] != ' ') return true;
-    ++i;
-  }
-}
-
 }  // namespace
 
 ReplyLine parse_reply_line(std::string_view bytes) {

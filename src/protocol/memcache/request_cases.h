@@ -158,11 +158,6 @@ inline const std::vector<Bad> kBad = {
     {"flush_all 0 0 0\r\n", kError},
     {"stats foo\r\n", kError},
     {"stats detail on\r\n", kError},
-    {"mg k v\r\n", kError},
-    {"ms k 3\r\n", kError, 5},
-    {"ms k 3 T0\r\n", kError, 5},
-    {"ms k x\r\n", kError},
-    {"ms k\r\n", kError},
     // One line each: the line feed inside ends it, the rest is the next request.
     {"incr k 1 x y\nflush_all\r\n", kError},
     {"touch k x\nflush_all\r\n", kBadExptime},

@@ -266,11 +266,7 @@ ParseStatus LineParser::unknown() {
     out_.error = {};
     return ParseStatus::fatal;
   }
-  // Meta set is not served, but its value must not run as commands.
-  uint64_t length = 0;
-  const bool has_value =
-      tokens_.count >= 3 && tokens_.at[0] == "ms" && parse_u64(tokens_.at[2], length) && length <= kMaxLength;
-  return refuse(kError, has_value ? length + 2 : 0);
+  return refuse(kError);
 }
 
 // Only get and gets may be longer than kMaxShortLine, as with memcached. The answer does not depend on how much

@@ -1,5 +1,6 @@
 #pragma once
-// parse_request: one memcache text request at the front of the bytes received so far.
+// parse_request: one memcache text request at the front of the bytes received so far. Meta commands have a parser of
+// their own (meta_request.h).
 // Source: memcached's doc/protocol.txt and the behaviour of memcached 1.6 (error texts, number and key rules,
 // bare LF). Stateless: the command line is parsed in one go, the value's bytes are only counted.
 //

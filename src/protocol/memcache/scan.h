@@ -53,6 +53,14 @@ inline size_t plain_run(const char* p, size_t n) {
   return i;
 }
 
+// Whether anything but plain bytes and blanks is in the text.
+inline bool has_control(std::string_view text) {
+  for (size_t i = 0; (i += plain_run(text.data() + i, text.size() - i)) < text.size(); ++i) {
+    if (text[i] != ' ') return true;
+  }
+  return false;
+}
+
 // Decimal digits only; no sign, no blank. False when empty or above 2^64-1.
 inline bool parse_u64(std::string_view text, uint64_t& out) {
   if (text.empty()) return false;

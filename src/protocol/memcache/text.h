@@ -27,6 +27,17 @@ inline constexpr std::string_view kLineTooLong = "CLIENT_ERROR line too long\r\n
 inline constexpr std::string_view kBadDataChunk = "CLIENT_ERROR bad data chunk\r\n";
 inline constexpr std::string_view kFlushNotAllowed = "CLIENT_ERROR flush_all not allowed\r\n";
 
+// Refusals of meta commands.
+inline constexpr std::string_view kMetaNoop = "MN\r\n";
+inline constexpr std::string_view kMetaDuplicateFlag = "CLIENT_ERROR duplicate flag\r\n";       // mg, ms
+inline constexpr std::string_view kMetaInvalidFlag = "CLIENT_ERROR invalid flag\r\n";           // mg, ms
+inline constexpr std::string_view kMetaBadKey = "CLIENT_ERROR error decoding key\r\n";          // mg, ms
+inline constexpr std::string_view kMetaBadFlag = "CLIENT_ERROR invalid or duplicate flag\r\n";  // md, ma: all these
+inline constexpr std::string_view kMetaGetTooManyFlags = "CLIENT_ERROR options flags are too long\r\n";
+inline constexpr std::string_view kMetaTooManyFlags = "CLIENT_ERROR options flags too long\r\n";
+// A node older than 1.6: it would take the value of ms for commands.
+inline constexpr std::string_view kMetaNotSpoken = "SERVER_ERROR backend does not speak the meta protocol\r\n";
+
 // Failures behind the proxy. All are SERVER_ERROR: clients keep the connection and may try again.
 inline constexpr std::string_view kNoBackend = "SERVER_ERROR no backend\r\n";
 inline constexpr std::string_view kBackendDown = "SERVER_ERROR backend down\r\n";
