@@ -150,6 +150,26 @@ def stage_system(tally: Tally) -> None:
         system(tally, "release", {})
 
 
+def stage_clients(tally: Tally) -> None:
+    if not build(tally, "release", "overlord-proxy"):
+        return
+    command = [sys.executable, "-m", "pytest", "-q", "tests/clients", "-o", "cache_dir=build/test/pytest"]
+    tally.check("the comparison of the compatibility suite", run(command) == 0)
+    verdicts = LOGS / "clients.txt"
+    verdicts.unlink(missing_ok=True)
+    option = os.environ.get("CLIENTS_OPTION")
+    command = [sys.executable, "-B", "tests/clients/run.py", *([option] if option else [])]
+    status = run(command, {**binaries("release"), "CLIENTS_RESULTS": str(verdicts)})
+    for line in verdicts.read_text().splitlines() if verdicts.exists() else []:
+        verdict, name = line.split(" ", 1)
+        if verdict == "again":
+            tally.second_try.append(f"clients {name}")
+        else:
+            tally.check(f"clients {name}", verdict == "ok")
+    if status != 0 and not tally.failed:
+        tally.failed.append(f"clients: ended with status {status}")
+
+
 def sanitized(tally: Tally, preset: str) -> None:
     """Unit and system tests on a sanitizer build. A report of any process counts, even where no test looks at it."""
     if not build(tally, preset):
@@ -204,6 +224,7 @@ def stage_fuzz(tally: Tally) -> None:
 STAGES = {
     "unit": stage_unit,
     "system": stage_system,
+    "clients": stage_clients,
     "lint": stage_lint,
     "asan": lambda tally: sanitized(tally, "asan"),
     "tsan": lambda tally: sanitized(tally, "tsan"),

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# ./dev test [--quick] [STAGE...]: build and run every test
+# ./dev test [--quick] [--write|--strict] [STAGE...]: build and run every test
 #
-# Stages, in order: unit and system (release build), lint, asan, tsan (each builds with the sanitizers and runs unit
+# Stages, in order: unit and system (release build), clients (real client libraries and tools through the release
+# build, compared with docs/compatibility.md; --write: write that file, --strict: it must be current), lint, asan, tsan (each builds with the sanitizers and runs unit
 # and system tests again, but for those of bench/), fuzz (each target for FUZZ_SECONDS, 10 unless set). --quick: unit
 # and system alone.
 # The first stage that fails is the last to run, and shows all of its failures. Logs are in build/test/.
@@ -13,13 +14,18 @@ stages=()
 for arg in "$@"; do
   case $arg in
     --quick) stages+=(unit system) ;;
-    unit | system | lint | asan | tsan | fuzz) stages+=("$arg") ;;
-    *) die "no stage '$arg': unit, system, lint, asan, tsan or fuzz" ;;
+    --write | --strict) export CLIENTS_OPTION=$arg ;;
+    unit | system | clients | lint | asan | tsan | fuzz) stages+=("$arg") ;;
+    *) die "no stage '$arg': unit, system, clients, lint, asan, tsan or fuzz" ;;
   esac
 done
-[ "${#stages[@]}" -gt 0 ] || stages=(unit system lint asan tsan fuzz)
+[ "${#stages[@]}" -gt 0 ] || stages=(unit system clients lint asan tsan fuzz)
 for stage in "${stages[@]}"; do
   case $stage in
+    clients)
+      need clients
+      command -v npm >/dev/null || need npm # which comes with Node where that is not Debian's
+      ;;
     lint) need lint tidy ;;
     fuzz) need fuzz ;;
   esac
