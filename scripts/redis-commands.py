@@ -29,10 +29,11 @@ TREATMENT = {
     "split_mset": "mset",
     "split_sum": "del unlink touch exists",
     "one_node": """
-        bitop copy eval eval_ro evalsha evalsha_ro fcall fcall_ro georadius georadiusbymember geosearchstore lcs lmove
+        bitop copy georadius georadiusbymember geosearchstore lcs lmove
         lmpop msetnx pfcount pfmerge rename renamenx rpoplpush sdiff sdiffstore sinter sintercard sinterstore smove
         sort sort_ro sunion sunionstore xread xreadgroup zdiff zdiffstore zinter zintercard zinterstore zmpop
         zrangestore zunion zunionstore""",
+    "script": "eval eval_ro evalsha evalsha_ro fcall fcall_ro",
     "scan": "scan",
     "all_keys": "keys",
     "all_sum": "dbsize",
@@ -83,6 +84,8 @@ TREATMENT_WORDS = [
     ("split_mget", "split by node, the values merged in key order"),
     ("split_mset", "split by node, OK when all parts are OK"),
     ("split_sum", "split by node, the integers added"),
+    ("script", "to the node of its keys, which must all be on one; without keys to the node that the script's SHA-1, or the "
+     "function's name, hashes to; after NOSCRIPT once more with the text, if that came through the proxy"),
     ("scan", "one node after the other; the cursor names the node and holds the node's own cursor"),
     ("all_keys", "to every node, the arrays appended to each other"),
     ("all_sum", "to every node, the integers added"),

@@ -174,6 +174,11 @@ const Key<C> kKeys[] = {
       .doc = "memcache: single gets that wait for the same backend leave as one multi-key get.",
       .reloadable = true},
      [](C& c, bool on) { c.coalesce_gets = on; }},
+    {{.section = Section::cluster, .name = "script_cache_size", .type = "integer", .default_value = "4194304",
+      .unit = "bytes", .lowest = 0, .highest = 1LL << 30,
+      .doc = "redis: scripts that came through are kept up to this size, and sent again to a node that answers "
+             "NOSCRIPT; 0: never."},
+     [](C& c, int64_t bytes) { c.script_cache_size = static_cast<uint64_t>(bytes); }},
 
     {{.section = Section::cluster, .name = "max_key_size", .type = "integer", .default_value = "65536",
       .unit = "bytes", .lowest = 1, .highest = 512LL << 20,

@@ -171,6 +171,7 @@ TEST(Cluster, DefaultsAreThoseOfTheStruct) {
   EXPECT_EQ(cluster.eject_retry_interval.count(), 3000);
   EXPECT_FALSE(cluster.flush_all_enabled);
   EXPECT_TRUE(cluster.coalesce_gets);
+  EXPECT_EQ(cluster.script_cache_size, 4u << 20);
   EXPECT_EQ(cluster.limits.max_node_queue, plain.limits.max_node_queue);
   EXPECT_EQ(cluster.line, 1U);
   EXPECT_EQ(cluster.servers[0].line, 5U);
@@ -208,6 +209,7 @@ eject_retry_interval = 18
 slowlog_slower_than = 19
 flush_all_enabled = true
 coalesce_gets = false
+script_cache_size = 1000
 max_key_size = 20
 max_value_size = 21
 max_request_size = 2222
@@ -234,6 +236,7 @@ max_node_queue = 26
   EXPECT_EQ(cluster.slowlog_slower_than.count(), 19);
   EXPECT_TRUE(cluster.flush_all_enabled);
   EXPECT_FALSE(cluster.coalesce_gets);
+  EXPECT_EQ(cluster.script_cache_size, 1000u);
   EXPECT_EQ(cluster.limits.max_key_size, 20U);
   EXPECT_EQ(cluster.limits.max_value_size, 21U);
   EXPECT_EQ(cluster.limits.max_request_size, 2222U);

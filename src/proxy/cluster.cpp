@@ -23,7 +23,8 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
       shared_(shared),
       config_(config),
       client_timeouts_{nanoseconds(shared.process.read_timeout), nanoseconds(shared.process.write_timeout)},
-      pool_(std::make_unique<PoolRoute>(turn, config, resolver, next_backend)) {
+      pool_(std::make_unique<PoolRoute>(turn, config, resolver, next_backend)),
+      scripts_(turn, *pool_, shared.script_caches.of(config)) {
   for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
     // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
     if (limit == 0) continue;

@@ -12,6 +12,8 @@
 #include "config/config.h"
 #include "net/loop.h"
 #include "proxy/pool.h"
+#include "proxy/redis_script.h"
+#include "proxy/script_cache.h"
 #include "proxy/turn.h"
 #include "routing/failure.h"
 #include "routing/route.h"
@@ -45,6 +47,7 @@ struct Shared {
   uint64_t started_at = 0;  // unix seconds
   std::atomic<uint32_t> connections{0};
   std::atomic<uint64_t> next_session_id{1};
+  ScriptCaches script_caches;
 };
 
 class Cluster {
@@ -66,6 +69,7 @@ class Cluster {
   const config::ClusterConfig& config() const { return config_; }
   routing::Route& root() { return *pool_; }
   Pool& pool() { return *pool_; }
+  Scripts& scripts() { return scripts_; }
   ClusterCounters& counters() { return counters_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
@@ -79,6 +83,7 @@ class Cluster {
   ClientTimeouts client_timeouts_;
   uint64_t client_tick_ = 0;
   std::unique_ptr<Pool> pool_;
+  Scripts scripts_;
   ClusterCounters counters_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;

@@ -153,7 +153,8 @@ void RedisSession::handle() {
   }
   switch (command->treatment) {
     case Treatment::single: return route_single(*command);
-    case Treatment::one_node: return route_one_node(*command);
+    case Treatment::one_node:
+    case Treatment::script: return route_one_node(*command);
     case Treatment::split_mget:
     case Treatment::split_mset:
     case Treatment::split_sum: {
@@ -186,6 +187,7 @@ void RedisSession::over_nodes(const Command& command) {
   request.command = &command;
   // A node that is out of the ring must not come back with what was flushed.
   if (flush) return cluster_.root().broadcast(request, Wire::redis, parser_->wire());
+  cluster_.scripts().note(command, *parser_);
   send_to_nodes(request, *parser_, cluster_);
 }
 
@@ -218,11 +220,11 @@ void RedisSession::route_one_node(const Command& command) {
         }
       },
       &keys);
-  if (found < 0) {
+  if (found <= 0) {
+    if (command.treatment == Treatment::script) return send_whole(command, cluster_.scripts().placement(*parser_));
     // The server words this best, and any of them says the same.
     return send_whole(command, parser_->argc() > 1 ? parser_->arg(1) : parser_->arg(0));
   }
-  if (found == 0) return error("ERR a command without keys cannot be placed on a node by this proxy");
   if (!keys.one) {
     Request& request = new_request(Wire::none, Answer::reply);
     return routing::fail(request, routing::Failure::cross_node);
@@ -236,6 +238,7 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
   request.command = &command;
   request.key = key;
   request.bytes = parser_->wire();
+  if (command.treatment == Treatment::script) return cluster_.scripts().send(request, *parser_);
   route(request);
 }
 

@@ -73,6 +73,7 @@ std::string_view treatment_name(Treatment treatment) {
     case Treatment::split_mget: return "split_mget";
     case Treatment::split_mset: return "split_mset";
     case Treatment::split_sum: return "split_sum";
+    case Treatment::script: return "script";
     case Treatment::scan: return "scan";
     case Treatment::all_keys: return "all_keys";
     case Treatment::all_sum: return "all_sum";

@@ -18,6 +18,7 @@ enum class Treatment : uint8_t {
   split_mget,  // split by node, array merged in key order
   split_mset,  // split by node, OK when all are OK
   split_sum,   // split by node, integers added (DEL, UNLINK, TOUCH, EXISTS)
+  script,      // as one_node; without keys by the script itself (EVAL, EVALSHA, FCALL)
   scan,        // one node after the other, by the cursor
   // To every node that holds keys, and of their replies:
   all_keys,     // the arrays appended to each other (KEYS)

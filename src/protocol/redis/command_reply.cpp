@@ -103,7 +103,8 @@ void append_info(std::string& out, const Command& command) {
 std::string_view summary(Treatment treatment) {
   switch (treatment) {
     case Treatment::single: return "Through the proxy: goes to the key's node";
-    case Treatment::one_node: return "Through the proxy: all keys must be on one node";
+    case Treatment::one_node:
+    case Treatment::script: return "Through the proxy: all keys must be on one node";
     case Treatment::split_mget:
     case Treatment::split_mset:
     case Treatment::split_sum: return "Through the proxy: split by node and merged";

@@ -102,6 +102,7 @@ TEST(CommandTable, TreatmentsFitTheKeys) {
           EXPECT_GT(std::abs(command->arity), command->first_key) << command->name;
           [[fallthrough]];
         case Treatment::one_node:
+        case Treatment::script:
         case Treatment::split_mget:
         case Treatment::split_mset:
         case Treatment::split_sum:
