@@ -102,6 +102,7 @@ Result<Address> parse_tcp(std::string_view text, uint32_t lowest_port) {
 
 std::string to_string(const Address& address) {
   if (address.kind == Address::Kind::unix_socket) return std::string(kUnixPrefix) + address.path;
+  if (address.kind == Address::Kind::sentinel) return "sentinel:" + address.path;
   const bool ip6 = address.host.find(':') != std::string::npos;
   return (ip6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
 }

@@ -10,12 +10,12 @@
 namespace overlord::config {
 
 struct Address {
-  enum class Kind { tcp, unix_socket };
+  enum class Kind { tcp, unix_socket, sentinel };
 
   Kind kind = Kind::tcp;
   std::string host;   // tcp: IPv4, IPv6 without brackets, or a name; a listener's wildcard is "0.0.0.0" or "::"
   uint16_t port = 0;  // tcp; 0 lets the kernel choose (listeners only)
-  std::string path;   // unix_socket
+  std::string path;   // unix_socket; sentinel: the name of a master, whose address Sentinels know
 
   bool operator==(const Address&) const = default;
 };

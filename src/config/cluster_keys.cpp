@@ -58,6 +58,11 @@ Verdict set_redis_auth(C& cluster, const std::string& text) {
   return {};
 }
 
+Verdict set_sentinel_auth(C& cluster, const std::string& text) {
+  cluster.sentinel_auth = text;
+  return {};
+}
+
 Verdict set_password(C& cluster, const std::string& text) {
   cluster.password = text;
   return {};
@@ -85,6 +90,17 @@ const Key<C> kKeys[] = {
              "HOST is a name, an IPv4 address or [IP6]; /PATH or unix:/PATH in place of HOST:PORT is a unix socket. "
              "All lines have an alias or none has. Required.", .reloadable = true},
      std::monostate{}},
+
+    {{.section = Section::cluster, .name = "sentinels", .type = "array of strings", .default_value = "-",
+      .doc = "Redis Sentinels, HOST:PORT each, that know where the masters are (redis)."},
+     std::monostate{}},
+    {{.section = Section::cluster, .name = "masters", .type = "array of strings", .default_value = "-",
+      .doc = "In place of servers: the masters by the names that the Sentinels have for them: NAME, NAME:WEIGHT or "
+             "NAME:WEIGHT ALIAS. The ring knows a master by its alias or name, so a failover moves no key."},
+     std::monostate{}},
+    {{.section = Section::cluster, .name = "sentinel_auth", .type = "string", .default_value = "\"\"",
+      .doc = "Password for the Sentinels."},
+     set_sentinel_auth},
 
     {{.section = Section::cluster, .name = "hash_method", .type = "string", .default_value = "\"fnv1a_64\"",
       .doc = "How a key becomes a number: fnv1a_64, fnv1_64, fnv1a_32, fnv1_32, crc16, crc32, crc32a, md5, "

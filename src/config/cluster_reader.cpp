@@ -151,13 +151,42 @@ void check_ring(const ClusterConfig& cluster, const std::vector<Position>& place
   }
 }
 
+void read_sentinels(const Reader& reader, ReadCluster& read, Reporter& reporter) {
+  const std::string key = reader.path("sentinels");
+  const char* example = "write sentinels = [\"10.0.0.1:26379\"]";
+  const TomlEntry* entry = reader.find("sentinels");
+  if (entry == nullptr) {
+    if (const TomlEntry* masters = reader.find("masters"))
+      reporter.error(masters->at, key, "missing, and masters are known by Sentinels", example);
+    return;
+  }
+  const auto* array = entry->value.get<TomlArray>();
+  if (array == nullptr || array->items.empty())
+    return reporter.error(entry->value.at, key, "expected an array of at least one string", example);
+  for (const auto& [text, at] : strings(*entry, key, reporter)) {
+    auto address = parse_backend_address(text);
+    if (address)
+      read.config.sentinels.push_back(std::move(*address));
+    else
+      reporter.error(at, key, quoted(text) + ": " + address.error().message, example);
+  }
+  if (read.config.cache_type != CacheType::redis)
+    reporter.error(entry->at, key, "only cache_type redis has Sentinels", "take it out");
+  if (const TomlEntry* servers = reader.find("servers"))
+    reporter.error(servers->at, reader.path("servers"), "set together with sentinels",
+                   "name the masters in masters = [\"mymaster:1\"], and take servers out");
+}
+
 void read_servers(const Reader& reader, ReadCluster& read, Reporter& reporter) {
   ClusterConfig& cluster = read.config;
-  const std::string key = reader.path("servers");
-  const char* example = cluster.cache_type == CacheType::redis_cluster
+  const bool by_sentinel = reader.find("sentinels") != nullptr;
+  const char* name = by_sentinel ? "masters" : "servers";
+  const std::string key = reader.path(name);
+  const char* example = by_sentinel ? "write masters = [\"mymaster:1\"]"
+                        : cluster.cache_type == CacheType::redis_cluster
                             ? "write servers = [\"127.0.0.1:7000\"]"
                             : "write servers = [\"127.0.0.1:6379:1 redis1\"]";
-  const TomlEntry* entry = reader.find("servers");
+  const TomlEntry* entry = reader.find(name);
   if (entry == nullptr) return reporter.error(read.at, key, "missing", example);
   const auto* array = entry->value.get<TomlArray>();
   if (array == nullptr)
@@ -170,7 +199,8 @@ void read_servers(const Reader& reader, ReadCluster& read, Reporter& reporter) {
   std::vector<Position> places;
   bool all_good = true;
   for (const auto& [text, at] : strings(*entry, key, reporter)) {
-    auto line = parse_server_line(text, cluster.cache_type, cluster.hash_compat);
+    auto line =
+        by_sentinel ? parse_master_line(text) : parse_server_line(text, cluster.cache_type, cluster.hash_compat);
     if (!line) {
       reporter.error(at, key, quoted(text) + ": " + line.error().message);
       all_good = false;
@@ -225,6 +255,7 @@ ReadCluster read_cluster(const TomlTable& table, Position at, size_t number, std
   read_name(reader, number, read, reporter);
   read_listen(reader, read, reporter);
   read_hash_tag(reader, read, reporter);
+  read_sentinels(reader, read, reporter);
   read_servers(reader, read, reporter);
   read_access(reader, read, reporter);
   check_together(reader, read, reporter);

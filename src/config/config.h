@@ -85,7 +85,10 @@ struct ClusterConfig {
 
   std::string redis_auth;  // password for the backends; empty: none
   std::string password;    // of the default user; empty: not asked
-  access::Users users;     // with the default user made from `password`
+  // Redis masters that Sentinels watch: `servers` then has one for each, with addresses of kind sentinel.
+  std::vector<Address> sentinels;
+  std::string sentinel_auth;  // password for the Sentinels; empty: none
+  access::Users users;        // with the default user made from `password`
 
   milliseconds dial_timeout{1000};   // connecting to a backend; 0: the kernel's limit
   milliseconds read_timeout{1000};   // waiting for a backend's reply; 0: for ever

@@ -94,4 +94,30 @@ Result<ServerLine> parse_server_line(std::string_view text, CacheType type, hash
   return line;
 }
 
+Result<ServerLine> parse_master_line(std::string_view text) {
+  const auto bad = [](const std::string& what) {
+    return fail(what + "; write NAME, NAME:WEIGHT or NAME:WEIGHT ALIAS, like mymaster:1 redis1");
+  };
+  if (has_control_byte(text)) return bad("a control character");
+  ServerLine line;
+  const size_t space = text.find(' ');
+  if (space != std::string_view::npos) {
+    const std::string_view alias = text.substr(space + 1);
+    if (alias.empty() || alias.find(' ') != std::string_view::npos) return bad("one space and one alias may follow");
+    line.server.alias = alias;
+  }
+  std::string_view name = text.substr(0, space);
+  if (const size_t colon = name.rfind(':'); colon != std::string_view::npos) {
+    auto weight = parse_weight(name.substr(colon + 1));
+    if (!weight) return bad(weight.error().message);
+    line.server.weight = *weight;
+    name = name.substr(0, colon);
+  }
+  if (name.empty()) return bad("the name is missing");
+  line.server.address.kind = Address::Kind::sentinel;
+  line.server.address.path = name;
+  line.server.ring_name = line.server.alias.empty() ? std::string(name) : line.server.alias;
+  return line;
+}
+
 }  // namespace overlord::config

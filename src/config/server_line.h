@@ -18,6 +18,9 @@ struct ServerLine {
   std::string note;     // not empty: accepted, but say this
 };
 
+// One entry of `masters`: NAME[:WEIGHT][ ALIAS]
+Result<ServerLine> parse_master_line(std::string_view text);
+
 Result<ServerLine> parse_server_line(std::string_view text, CacheType type, hashing::Compat compat);
 
 }  // namespace overlord::config

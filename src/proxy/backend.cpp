@@ -92,6 +92,12 @@ const net::SocketAddress* Backend::address() {
   return &list[next_address_ % list.size()];
 }
 
+void Backend::move_to(const net::SocketAddress& address) {
+  addresses_.set(address);
+  next_address_ = 0;
+  for (size_t i = 0; i < connections_.size(); ++i) connections_[i]->move(i < cluster_.node_connections);
+}
+
 void Backend::resolve_again() {
   ++next_address_;
   addresses_.refresh();
@@ -100,8 +106,15 @@ void Backend::resolve_again() {
 uint64_t Backend::min_retry() const { return ejected_ ? nanoseconds(cluster_.eject_retry_interval) : 0; }
 
 void Backend::refuse(const std::string& answer) {
-  refused_ = true;
   static LogEvery every(std::chrono::seconds(5));
+  if (answer.starts_with("*")) {
+    if (auto turn = every.next()) {
+      log_warn("backend ", name_, ": is a replica at this moment; waiting for it or for word of another master",
+               turn.suffix());
+    }
+    return;
+  }
+  refused_ = true;
   if (auto turn = every.next()) {
     log_error("backend ", name_, ": refused the handshake: ", answer.substr(0, answer.find('\r')),
               "; check redis_auth of cluster ", cluster_.name, turn.suffix());

@@ -50,6 +50,8 @@ class Backend {
 
   void start();  // opens the connections
   void send(routing::Request& request) noexcept;
+  // It is somewhere else from now on: its connections are opened anew there.
+  void move_to(const net::SocketAddress& address);
   // Closes extra connections that nobody has used for a while. Called about once a second.
   void close_idle_spares();
 

@@ -65,6 +65,13 @@ void BackendConnection::open() {
   arm_deadline(backend_.limits().dial_timeout);
 }
 
+void BackendConnection::move(bool reopen) noexcept {
+  if (state_ == State::idle) return;
+  if (state_ != State::down) lose(Failure::connection_lost, "its address has changed");
+  reconnect_.cancel();
+  if (reopen && state_ == State::down) open();
+}
+
 void BackendConnection::send(Request& request) noexcept {
   if (suspect_) return routing::fail(request, backend_.down_reason());
   if (queue_size_ >= backend_.limits().max_queue || stream_.unsent() > kMaxUnsent) {

@@ -42,6 +42,8 @@ class BackendConnection : public Flushable,
   ~BackendConnection() override;
 
   void open();
+  // The backend's address has changed: what is in flight fails. reopen: connects to the new address at once.
+  void move(bool reopen) noexcept;
   // Queues the request: its bytes are taken before this returns. Fails it when the connection is down or full.
   void send(routing::Request& request) noexcept;
 

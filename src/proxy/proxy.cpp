@@ -34,6 +34,7 @@ Result<void> Proxy::start() {
   if (auto made = make_workers(); !made) return made;
   if (auto opened = open_listeners(); !opened) return opened;
   for (auto& worker : workers_) worker->start();
+  watch_sentinels();
   return {};
 }
 
@@ -54,6 +55,18 @@ Result<void> Proxy::make_workers() {
     worker->set_peers(std::move(peers));
   }
   return {};
+}
+
+void Proxy::watch_sentinels() {
+  for (size_t c = 0; c < shared_.file.clusters.size(); ++c) {
+    if (shared_.file.clusters[c].sentinels.empty()) continue;
+    watches_.push_back(std::make_unique<SentinelWatch>(shared_.file.clusters[c],
+                                                       [this, c](size_t server, const net::SocketAddress& address) {
+                                                         for (auto& worker : workers_)
+                                                           worker->move_backend(c, server, address);
+                                                       }));
+    watches_.back()->start();
+  }
 }
 
 Result<void> Proxy::open_listeners() {
@@ -90,6 +103,7 @@ Result<void> Proxy::open_listeners() {
 }
 
 void Proxy::stop(uint64_t grace_ns) {
+  watches_.clear();
   for (auto& worker : workers_) worker->ask_stop(grace_ns);
   for (auto& worker : workers_) worker->join();
   for (const std::string& path : socket_paths_) ::unlink(path.c_str());

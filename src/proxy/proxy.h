@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "proxy/resolver.h"
+#include "proxy/sentinel_watch.h"
 #include "proxy/worker.h"
 
 namespace overlord::proxy {
@@ -23,10 +24,12 @@ class Proxy {
  private:
   Result<void> make_workers();
   Result<void> open_listeners();
+  void watch_sentinels();
 
   Shared shared_;
   Resolver resolver_;
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::unique_ptr<SentinelWatch>> watches_;
   std::vector<std::string> socket_paths_;  // unix listeners, removed at the end
 };
 

@@ -65,16 +65,20 @@ class RedisConnection final : public BackendConnection {
       redis::append_command(auth, words);
       take_internal(make_internal(Wire::redis), auth);
     }
-    take_internal(make_internal(Wire::redis), "*1\r\n$4\r\nPING\r\n");
+    take_internal(make_internal(Wire::redis), must_be_master() ? "*1\r\n$4\r\nROLE\r\n" : "*1\r\n$4\r\nPING\r\n");
   }
 
   bool verify(const Request& request) const override {
     const std::string_view answer = request.reply_view();
+    if (must_be_master() && answer.starts_with("*")) return answer.find("\r\nmaster\r\n") != std::string_view::npos;
     // A server that is loading its data is alive; its own answer goes to the clients.
     return answer.starts_with("+") || answer.starts_with("-LOADING") || answer.starts_with("-MASTERDOWN");
   }
 
  private:
+  // Sentinels may name a server that has just been made a replica: writes must not reach it.
+  bool must_be_master() const { return backend_.server().address.kind == config::Address::Kind::sentinel; }
+
   ReplyScanner scanner_;
 };
 

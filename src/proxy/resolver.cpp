@@ -44,6 +44,7 @@ ResolvedName::ResolvedName(Resolver& resolver, net::Loop& loop, const config::Ad
     if (auto path = net::unix_address(address.path)) addresses_->push_back(*path);
     return;
   }
+  if (address.kind == config::Address::Kind::sentinel) return;  // set() when a Sentinel has said it
   if (auto numeric = net::numeric_address(address.host, address.port)) {
     addresses_->push_back(*numeric);
     return;

@@ -51,6 +51,8 @@ class ResolvedName {
   ResolvedName(Resolver& resolver, net::Loop& loop, const config::Address& address);
 
   const std::vector<net::SocketAddress>& list() const { return *addresses_; }
+  // What somebody else has found out. On the loop's thread.
+  void set(const net::SocketAddress& address) { addresses_->assign(1, address); }
   // Asks again; the list changes in a later turn of the loop. One question at a time.
   void refresh();
 

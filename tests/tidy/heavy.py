@@ -15,6 +15,7 @@ ALLOWED = {
     "yaml-cpp/": ("src/config/",),
     "spdlog/": ("src/base/log",),
     "CLI/": ("apps/",),
+    "hiredis.h": ("src/proxy/sentinel_watch.cpp",),
     "liburing.h": ("src/net/",),
     "sys/epoll.h": ("src/net/", "bench/"),
     "nlohmann/json.hpp": ("src/hashing/", "bench/", "tests/"),

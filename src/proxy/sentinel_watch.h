@@ -1,0 +1,58 @@
+#pragma once
+// SentinelWatch: follows the masters of one cluster through its Sentinels, on a thread of its own.
+//
+// It asks one Sentinel for the address of every master, once a second, and listens to its +switch-master messages; when
+// that Sentinel is silent for a second, or does not know a master, it goes on with the next. What it learns goes to
+// `moved`, called on the watching thread, when it differs from what was told before.
+// Source: https://redis.io/docs, "Sentinel client spec".
+
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+#include "config/config.h"
+#include "net/address.h"
+#include "net/socket.h"
+
+struct redisContext;
+
+namespace overlord::proxy {
+
+class SentinelWatch {
+ public:
+  // server: index into cluster.servers.
+  using Moved = std::function<void(size_t server, const net::SocketAddress& address)>;
+
+  // The configuration outlives the watch.
+  SentinelWatch(const config::ClusterConfig& cluster, Moved moved);
+  ~SentinelWatch();
+  SentinelWatch(const SentinelWatch&) = delete;
+  SentinelWatch& operator=(const SentinelWatch&) = delete;
+
+  void start();
+
+ private:
+  struct Closer {
+    void operator()(redisContext* context) const;
+  };
+  using Connection = std::unique_ptr<redisContext, Closer>;
+
+  void run();
+  Connection open(const config::Address& sentinel);
+  // Until it fails or we stop; whether it knew every master at least once.
+  bool follow(const config::Address& sentinel);
+  bool ask_all(redisContext& asker);
+  bool take_messages(redisContext& listener);
+  void tell(size_t server, std::string_view host, std::string_view port);
+  bool stopping(int timeout_ms, int fd, bool& readable);
+
+  const config::ClusterConfig& cluster_;
+  Moved moved_;
+  std::vector<net::SocketAddress> known_;  // by server; length 0: none yet
+  net::UniqueFd stop_;                     // an eventfd
+  std::thread thread_;
+};
+
+}  // namespace overlord::proxy
