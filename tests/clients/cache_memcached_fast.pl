@@ -56,7 +56,14 @@ my %features = (
         my $versions = client()->server_versions;
         expect(scalar(keys %$versions), 1, 'version');
     },
-    auth => sub { not_in_client('it does not authenticate') },
+    auth => sub {    # as memcached -Y has it: a set of user and password
+        my $port = port_for('auth');
+        expect(yes_no(client($port)->set(key('auth'), 'out')) eq 'yes' ? 1 : 0, 0, 'set without a password');
+        my $m = client($port);
+        expect($m->set('login', "$given->{user} $given->{password}"), 1, 'the set that logs in');
+        expect($m->set(key('auth'), 'in'), 1, 'set');
+        expect($m->get(key('auth')), 'in', 'get');
+    },
     get_set => sub {
         my ($m, $k) = (client(), key('k'));
         expect(scalar $m->get($k), undef, 'get of nothing');

@@ -39,7 +39,14 @@ class Pymemcache(report.Runner):
         client.close()
 
     def auth(self):
-        raise NotInClient("pymemcache does not authenticate")
+        client = self.open(self.port_for("auth"))  # as memcached -Y has it: a set of user and password
+        expect_error((pymemcache.MemcacheError, OSError), lambda: client.get("x"))
+        client.close()
+        login = f"{self.given['user']} {self.given['password']}"
+        expect_error((pymemcache.MemcacheError, OSError), lambda: client.set("login", login + "?"))
+        client.close()
+        expect(client.set("login", login), True, "the set that logs in")
+        expect((client.set(self.key("auth"), "in"), client.get(self.key("auth"))), (True, b"in"))
 
     def get_set(self):
         client, k = self.open(serde=Flags()), self.key("k")

@@ -11,7 +11,7 @@ class Benchmark(report.Runner):
 
     def run(self, *flags):
         tls = ["--tls", "--cacert", self.ca] if self.ca else []
-        done = subprocess.run(["redis-benchmark", "-h", "127.0.0.1", "-p", str(self.port), *tls, "-n", "2000", "-c",
+        done = subprocess.run(["redis-benchmark", "-h", "127.0.0.1", "-p", str(self.port), *tls, "-n", "1000", "-c",
                                "20", "-r", "1000", "-q", *flags], capture_output=True, text=True,
                               timeout=report.FEATURE_SECONDS - 1)
         # It says so when CONFIG is not for it, and goes on.

@@ -9,6 +9,7 @@ and {"restart": true}, after which it waits for a line on its standard input: th
 
 import json
 import signal
+import subprocess
 import sys
 import time
 
@@ -109,6 +110,8 @@ class Runner:
                 answer = {"verdict": "yes", "reason": ""}
             except NotInClient as error:
                 answer = {"verdict": "none", "reason": str(error)}
+            except subprocess.TimeoutExpired as error:
+                answer = {"verdict": "no", "reason": f"no end of {error.cmd[0]} after {FEATURE_SECONDS - 1} s"}
             except Exception as error:  # noqa: BLE001 - whatever a client raises is the result
                 kind = "" if isinstance(error, AssertionError | TooLong) else f"{type(error).__name__}: "
                 answer = {"verdict": "no", "reason": f"{kind}{error}"}

@@ -166,7 +166,7 @@ def clean(reason, given):
             reason = reason.replace(str(given[name]), "PORT")
     reason = re.sub(r"(/\S+)?/tests/clients/", "", reason)
     reason = re.sub(r"\b\d{5}\b", "PORT", reason)
-    reason = re.sub(r"MOVED \w+ ", "MOVED SLOT ", reason)
+    reason = re.sub(r"(?i)\b(MOVED:?) \w+ ", r"\1 SLOT ", reason)
     reason = re.sub(r"0x[0-9a-f]+", "0x…", reason)
     reason = " ".join(reason.split())
     return reason if len(reason) <= 200 else reason[:197] + "..."

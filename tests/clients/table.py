@@ -12,6 +12,7 @@ YES, NO, NONE = "yes", "no", "–"
 REDIS = {
     "connect": "connect, PING",
     "auth": "AUTH; wrong and missing passwords refused",
+    "resp3": "RESP3: HELLO 3, replies of its types",
     "strings": "strings",
     "hashes": "hashes",
     "lists": "lists",
@@ -34,7 +35,7 @@ REDIS = {
 
 MEMCACHE = {
     "connect": "connect, version",
-    "auth": "SASL or text authentication",
+    "auth": "authentication: SASL PLAIN or as text",
     "get_set": "get, set, flags, delete",
     "add_replace": "add, replace",
     "cas": "gets, cas",

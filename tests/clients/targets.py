@@ -132,7 +132,7 @@ class Direct:
     def __init__(self, target):
         self.servers = {}
         if target.kind == "memcache":
-            self.servers[""] = harness.Memcached(options=["-I", "8m"])
+            self.servers[""] = harness.Memcached(options=["-I", "8m", "-F"])
             self.servers["flush"] = harness.Memcached()
         elif target.name == CLUSTER:
             self.servers[""] = target.session.cluster.nodes[0]
@@ -159,6 +159,13 @@ class Direct:
         pass
 
 
+class TlsCluster(harness.Cluster):
+    """A cluster whose one listener speaks TLS."""
+
+    def toml(self):
+        return super().toml().replace("listen_addr =", "listen_tls_addr =")
+
+
 class Target:
     """number: its place in the document; name: what that calls it; kind: memcache or redis, which clients it is for."""
 
@@ -176,7 +183,7 @@ class Target:
         else:
             keys = {"cache_type": "memcache", "servers": self.session.memcached}
         if self.tls:
-            keys |= {"tls": {"cert": self.session.certificates.cert, "key": self.session.certificates.key}}
+            keys |= {"tls_cert": self.session.certificates.cert, "tls_key": self.session.certificates.key}
         return keys
 
     def clusters(self, flushed):
@@ -188,7 +195,7 @@ class Target:
             wanted["flush"] = {"flush_all_enabled": True, "servers": flushed}
         taken, refused = {}, {}
         for name, more in wanted.items():
-            made = harness.Cluster(**{**self.keys(), "name": f"clients{name}", **more})
+            made = (TlsCluster if self.tls else harness.Cluster)(**{**self.keys(), "name": f"clients{name}", **more})
             problem = self.session.problem_of(made)
             if problem:
                 refused[name] = problem

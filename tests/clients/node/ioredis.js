@@ -52,6 +52,15 @@ const features = {
     }
   },
 
+  async resp3(t) {
+    const client = await open(t);
+    // a map in RESP3, a list of names and values in RESP2, where the client had to do without
+    const hello = await client.call("HELLO");
+    expect(Array.isArray(hello) ? hello[hello.indexOf("proto") + 1] : plainPairs(hello).proto, 3, "the protocol in use");
+    await client.zadd(t.key("resp3"), 2.5, "a");
+    expect(Number(await client.zscore(t.key("resp3"), "a")), 2.5, "ZSCORE");
+  },
+
   async strings(t) {
     const client = await open(t);
     const k = t.key("string");

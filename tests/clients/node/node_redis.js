@@ -63,6 +63,19 @@ const features = {
     }
   },
 
+  async resp3(t) {
+    const client = await open(t);
+    const call = asCluster
+      ? (...words) => client.sendCommand(words[1], false, words)
+      : (...words) => client.sendCommand(words);
+    const [h, z] = [t.key("resp3h"), t.key("resp3z")];
+    if (!asCluster) expect(pairs(await call("HELLO")).proto, 3, "the protocol in use");
+    await client.hSet(h, "a", "1");
+    expect(pairs(await call("HGETALL", h)), { a: "1" }, "HGETALL");
+    await client.zAdd(z, { value: "a", score: 2.5 });
+    expect(await call("ZSCORE", z, "a"), 2.5, "ZSCORE");
+  },
+
   async strings(t) {
     const client = await open(t);
     const k = t.key("string");
@@ -314,6 +327,12 @@ const features = {
     expect(await until(() => client.get(t.key("before"))), "kept", "GET after the restart");
   },
 };
+
+// A map of RESP3; nothing where it is a list of RESP2.
+function pairs(reply) {
+  if (Array.isArray(reply)) throw new Error("a list, not a map");
+  return reply instanceof Map ? Object.fromEntries(reply) : { ...reply };
+}
 
 // The messages of one stream in a reply of XREAD: a list in RESP2, a map's values in RESP3.
 function entries(reply, key) {

@@ -57,6 +57,19 @@ const features = {
     await expectError(open(t, port, once).then((c) => c.get("x")), "NOAUTH", "Authentication");
   },
 
+  async resp3(t) {
+    const client = await open(t);
+    const [h, z] = [t.key("resp3h"), t.key("resp3z")];
+    if (!asCluster) {
+      const hello = await client.customCommand(["HELLO"]);
+      expect(hello.find((pair) => pair.key === "proto")?.value, 3, "the protocol in use");
+    }
+    await client.hset(h, { a: "1" });
+    expect(await client.customCommand(["HGETALL", h]), [{ key: "a", value: "1" }], "HGETALL");
+    await client.zadd(z, { a: 2.5 });
+    expect(await client.customCommand(["ZSCORE", z, "a"]), 2.5, "ZSCORE");
+  },
+
   async strings(t) {
     const client = await open(t);
     const k = t.key("string");
