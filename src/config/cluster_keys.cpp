@@ -75,8 +75,8 @@ const Key<C> kKeys[] = {
              "N being its place in the file."},
      std::monostate{}},
     {{.section = Section::cluster, .name = "cache_type", .type = "string", .default_value = "-",
-      .doc = "memcache, redis, memcache_binary or redis_cluster. Required. The last two are checked but not served "
-             "by this version."},
+      .doc = "memcache (text, meta and binary: a client's first byte tells), memcache_binary (binary clients only), "
+             "redis or redis_cluster. Required. The last is checked but not served by this version."},
      set_cache_type},
     {{.section = Section::cluster, .name = "listen_proto", .type = "string", .default_value = "\"tcp\"",
       .doc = "tcp or unix: how listen_addr is read."},
@@ -121,7 +121,9 @@ const Key<C> kKeys[] = {
       .doc = "Password for the backends (redis)."},
      set_redis_auth},
     {{.section = Section::cluster, .name = "password", .type = "string", .default_value = "\"\"",
-      .doc = "Clients must give this password with AUTH before anything else (redis). Empty: not asked."},
+      .doc = "Clients must give this password before anything else, as user default: with AUTH (redis), SASL PLAIN "
+             "(memcache binary) or a set of any key whose value is \"default PASSWORD\" (memcache text). Empty: not "
+             "asked."},
      set_password},
     {{.section = Section::cluster, .name = "redis_auth_file", .type = "string", .default_value = "\"\"",
       .doc = "File whose first line is the password for the backends, in place of redis_auth."},

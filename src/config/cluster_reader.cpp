@@ -226,10 +226,9 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
     read.type_at = type->value.at;
 
   if (type != nullptr && !is_redis(cluster.cache_type)) {
-    for (const char* name : {"redis_auth", "password"})
-      if (!reader.text(name, "").empty())
-        reporter.warning(reader.find(name)->value.at, reader.path(name), "has no effect: only redis has passwords",
-                         "take it out");
+    if (!reader.text("redis_auth", "").empty())
+      reporter.warning(reader.find("redis_auth")->value.at, reader.path("redis_auth"),
+                       "has no effect: only redis has passwords", "take it out");
   }
   if (reader.find("max_node_queue") == nullptr) {
     const uint64_t old_queue = uint64_t{cluster.node_pipe_count} * cluster.node_pipe_count * 16;

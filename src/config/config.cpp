@@ -25,7 +25,7 @@ std::string_view to_string(IoDriver driver) {
   return {};
 }
 
-bool is_served(CacheType type) { return type == CacheType::memcache || type == CacheType::redis; }
+bool is_served(CacheType type) { return type != CacheType::redis_cluster; }
 
 bool is_redis(CacheType type) { return type == CacheType::redis || type == CacheType::redis_cluster; }
 

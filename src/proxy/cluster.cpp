@@ -15,6 +15,14 @@ namespace {
 constexpr std::string_view kRedisFull = "-ERR max number of clients reached\r\n";
 constexpr std::string_view kMemcacheFull = "SERVER_ERROR max number of clients reached\r\n";
 
+std::unique_ptr<Session> make_session(Cluster& cluster, uint64_t id) {
+  switch (cluster.config().cache_type) {
+    case config::CacheType::memcache: return make_memcache_session(cluster, id);
+    case config::CacheType::memcache_binary: return make_memcache_binary_session(cluster, id);
+    default: return make_redis_session(cluster, id);
+  }
+}
+
 }  // namespace
 
 Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver,
@@ -56,9 +64,7 @@ void Cluster::accept(net::UniqueFd fd) {
   counters_.connections.add();
   peak_ = std::max(peak_, session_count());
   const uint64_t id = shared_.next_session_id.fetch_add(1, std::memory_order_relaxed);
-  Session* session =
-      (config::is_redis(config_.cache_type) ? make_redis_session(*this, id) : make_memcache_session(*this, id))
-          .release();
+  Session* session = make_session(*this, id).release();
   session->list_next = sessions_;
   if (sessions_ != nullptr) sessions_->list_prev = session;
   sessions_ = session;

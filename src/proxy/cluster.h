@@ -92,5 +92,6 @@ class Cluster {
 
 std::unique_ptr<Session> make_redis_session(Cluster& cluster, uint64_t id);
 std::unique_ptr<Session> make_memcache_session(Cluster& cluster, uint64_t id);
+std::unique_ptr<Session> make_memcache_binary_session(Cluster& cluster, uint64_t id);
 
 }  // namespace overlord::proxy

@@ -8,10 +8,15 @@
 
 namespace overlord::proxy {
 
+class Cluster;
+
 void write_memcache_answer(routing::Request& request, routing::RequestPool& pool, ChunkQueue& out);
 
+// The children's answers to stats as one: STAT lines and END, RESET, or an error line.
 // request.key: the argument of stats. own: STAT lines of the proxy, put before END.
-void write_memcache_stats(routing::Request& request, routing::RequestPool& pool, const std::string& own,
-                          ChunkQueue& out);
+std::string merged_memcache_stats(routing::Request& request, routing::RequestPool& pool, const std::string& own);
+
+// The STAT lines of the proxy itself.
+std::string own_memcache_stats(Cluster& cluster);
 
 }  // namespace overlord::proxy

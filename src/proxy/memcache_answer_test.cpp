@@ -14,7 +14,7 @@ class MemcacheAnswerTest : public AnswerTest {
   }
   std::string stats(Request& request, const std::string& own = "") {
     ChunkQueue out;
-    write_memcache_stats(request, pool_, own, out);
+    out.append(chunks_, merged_memcache_stats(request, pool_, own));
     return text_of(out, request);
   }
   static std::string item(std::string_view key, std::string_view value) {

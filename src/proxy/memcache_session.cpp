@@ -1,9 +1,6 @@
 #include "proxy/memcache_session.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <ctime>
 
 #include "protocol/memcache/text.h"
 #include "proxy/memcache_answer.h"
@@ -28,6 +25,8 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
     swallow_ -= used;
     return Step::consumed;
   }
+  if (dialect_ != Dialect::text) [[unlikely]]
+    return consume_greeting(bytes, used);
   if (memcache::is_meta(bytes)) return consume_meta(bytes, used);
   memcache::Request parsed;
   switch (memcache::parse_request(bytes, limits(), parsed)) {
@@ -87,6 +86,7 @@ Session::Step MemcacheSession::take_value(const memcache::Request& parsed, std::
 }
 
 Session::Step MemcacheSession::consume_upload(std::string_view bytes, size_t& used) {
+  if (dialect_ == Dialect::binary) return MemcacheBinarySession::consume_upload(bytes, used);
   // memcached takes exactly this many bytes too, and judges the closing CRLF itself.
   used = std::min<uint64_t>(upload_left_, bytes.size());
   upload_left_ -= used;
@@ -171,32 +171,24 @@ void MemcacheSession::flush_all(const memcache::Request& parsed) {
   cluster_.root().broadcast(parent, Wire::memcache_line, wire);
 }
 
-std::string MemcacheSession::own_stats() const {
-  const ClusterCounters& counters = cluster_.counters();
-  std::string text;
-  const auto stat = [&text](std::string_view name, std::string_view value) {
-    text.append(memcache::kStatPrefix).append("overlord_").append(name).append(" ").append(value).append("\r\n");
-  };
-  stat("version", OVERLORD_VERSION);
-  stat("pid", std::to_string(::getpid()));
-  stat("cluster", cluster_.config().name);
-  stat("uptime", std::to_string(static_cast<uint64_t>(::time(nullptr)) - cluster_.shared().started_at));
-  stat("curr_connections", std::to_string(cluster_.shared().connections.load(std::memory_order_relaxed)));
-  stat("total_connections", std::to_string(counters.accepted.get()));
-  stat("rejected_connections", std::to_string(counters.rejected.get()));
-  stat("requests", std::to_string(counters.requests.get()));
-  for (size_t i = 1; i < counters.failures.size(); ++i) {
-    stat("failures_" + std::string(routing::failure_name(static_cast<routing::Failure>(i))),
-         std::to_string(counters.failures[i].get()));
-  }
-  return text;
-}
-
 void MemcacheSession::write_answer(Request& request, ChunkQueue& out) {
+  if (dialect_ == Dialect::binary) [[unlikely]]
+    return MemcacheBinarySession::write_answer(request, out);
   if (request.answer == Answer::stats) {
-    return write_memcache_stats(request, turn_.requests, request.key.empty() ? own_stats() : std::string(), out);
+    const std::string own = request.key.empty() ? own_memcache_stats(cluster_) : std::string();
+    return out.append(turn_.chunks(), merged_memcache_stats(request, turn_.requests, own));
   }
   write_memcache_answer(request, turn_.requests, out);
+}
+
+void MemcacheSession::write_part(Request& request, ChunkQueue& out) {
+  if (dialect_ == Dialect::binary) return MemcacheBinarySession::write_part(request, out);
+  Session::write_part(request, out);
+}
+
+void MemcacheSession::write_failure(Request& request, ChunkQueue& out) {
+  if (dialect_ == Dialect::binary) return MemcacheBinarySession::write_failure(request, out);
+  Session::write_failure(request, out);
 }
 
 std::unique_ptr<Session> make_memcache_session(Cluster& cluster, uint64_t id) {

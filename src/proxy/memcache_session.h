@@ -1,29 +1,37 @@
 #pragma once
-// MemcacheSession: a client that speaks the memcache text protocol with its meta commands (memcache_meta.cpp). A
-// retrieval becomes one request per key; the backend connections put those that go the same way into one command.
+// MemcacheSession: a client of a port for all memcache protocols. Its first byte tells whether it speaks the binary
+// protocol; then this is a MemcacheBinarySession and nothing else. If not it speaks text with its meta commands
+// (memcache_meta.cpp), after it has logged in where that is asked (memcache_greeting.cpp). A retrieval becomes one
+// request per key; the backend connections put those that go the same way into one command.
 
 #include "protocol/memcache/meta_request.h"
 #include "protocol/memcache/request_parser.h"
-#include "proxy/session.h"
+#include "proxy/memcache_binary_session.h"
 
 namespace overlord::proxy {
 
-class MemcacheSession final : public Session {
+class MemcacheSession final : public MemcacheBinarySession {
  public:
-  using Session::Session;
+  using MemcacheBinarySession::MemcacheBinarySession;
 
  protected:
   Step consume(std::string_view bytes, size_t& used) override;
   Step consume_upload(std::string_view bytes, size_t& used) override;
   void write_answer(routing::Request& request, ChunkQueue& out) override;
+  void write_part(routing::Request& request, ChunkQueue& out) override;
+  void write_failure(routing::Request& request, ChunkQueue& out) override;
   std::string_view failure_line(routing::Failure failure) const override {
-    return routing::memcache_error_line(failure);
+    return dialect_ == Dialect::binary ? std::string_view{} : routing::memcache_error_line(failure);
   }
 
  private:
   // A value larger than this is passed on while it arrives instead of being kept until it is whole.
   static constexpr uint64_t kStreamValue = 128 * 1024;
 
+  enum class Dialect : uint8_t { unknown, login, text, binary };
+
+  Step consume_greeting(std::string_view bytes, size_t& used);
+  Step consume_login(std::string_view bytes, size_t& used);
   memcache::Limits limits() const;
   Step refuse(std::string_view error, uint64_t size, uint64_t swallow, std::string_view bytes, size_t& used);
   Step upload_value(routing::Request& request, uint64_t size, std::string_view bytes, size_t& used);
@@ -36,8 +44,8 @@ class MemcacheSession final : public Session {
   Step consume_meta(std::string_view bytes, size_t& used);
   routing::Request& new_meta_request(const memcache::MetaRequest& parsed, std::string_view message);
   void answer_unless(bool noreply, std::string_view text);
-  std::string own_stats() const;
 
+  Dialect dialect_ = Dialect::unknown;
   uint64_t swallow_ = 0;      // bytes of a refused value still to be dropped
   uint64_t upload_left_ = 0;  // bytes of the value being uploaded, with its CRLF
 };

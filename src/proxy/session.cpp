@@ -273,7 +273,7 @@ void Session::write_ready() {
     write_request(*head_);
     pop_head();
   }
-  if (head_ != nullptr && head_->streaming) stream_.out.splice(head_->reply_chain);
+  if (head_ != nullptr && head_->streaming) write_part(*head_, stream_.out);
 }
 
 void Session::learn_reply_size(uint64_t size) {
@@ -288,10 +288,13 @@ void Session::write_request(Request& request) {
   if (request.noreply) return;
   if (request.failure != Failure::none) {
     cluster_.counters().failed(request.failure);
-    stream_.out.append(turn_.chunks(), failure_line(request.failure));
-    return;
+    return write_failure(request, stream_.out);
   }
   write_answer(request, stream_.out);
+}
+
+void Session::write_failure(Request& request, ChunkQueue& out) {
+  out.append(turn_.chunks(), failure_line(request.failure));
 }
 
 void Session::pop_head() {

@@ -61,6 +61,9 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   virtual Step consume_upload(std::string_view bytes, size_t& used) = 0;
   // Writes one answer to `out`.
   virtual void write_answer(routing::Request& request, ChunkQueue& out) = 0;
+  // Passes on what has come of the answer at the head, which is not whole.
+  virtual void write_part(routing::Request& request, ChunkQueue& out) { out.splice(request.reply_chain); }
+  virtual void write_failure(routing::Request& request, ChunkQueue& out);
   // The line for a failure of the proxy's own.
   virtual std::string_view failure_line(routing::Failure failure) const = 0;
 

@@ -69,7 +69,7 @@ enum class Wire : uint8_t {
   memcache_value,  // one key of a retrieval: a VALUE item or nothing; travels inside a memcache_group
   memcache_group,  // the retrieval command that carries memcache_value requests to one backend
   memcache_stats,  // STAT lines up to END
-  memcache_meta,   // one meta reply: a line, or VA with a value. With a key_map the key in it is put into the reply
+  memcache_meta,   // one meta reply: a line, or VA with a value. With a key_count the key in it is put into the reply
   none             // never goes to a backend
 };
 
@@ -130,6 +130,7 @@ struct Request {
   bool internal : 1;        // the connection's own (handshake, probe)
   bool in_order : 1;        // its client has other requests in flight: it must not overtake them
   uint8_t hop_count;
+  uint8_t opcode;  // memcache binary: as the client sent it
 
   // What is sent. Valid while Route::send runs, in the receive buffers or the session's partial message.
   std::string_view bytes;
@@ -138,6 +139,7 @@ struct Request {
   std::string_view retrieval;
   uint32_t key_hash;
   uint32_t pending;  // children without an answer
+  uint32_t opaque;   // memcache binary: goes back to the client
   uint32_t weight;   // what it counts for in the client's pipeline: 1, or the keys of a multi-get
   const redis::Command* command;
 
@@ -152,7 +154,9 @@ struct Request {
   // A parent: its children in order, and for mget the child of each key.
   Request* children;
   Request* last_child;
-  Buffer key_map;  // uint16_t per key; memcache_meta: key_count bytes of a key that the reply is to show
+  // uint16_t per key; memcache_meta: key_count bytes of a key that the reply is to show; memcache binary: the key that
+  // goes back to the client, behind its length in one byte.
+  Buffer key_map;
   uint32_t key_count;
   uint8_t key_before_hit;   // memcache_meta: flags in front of the key in HD and VA
   uint8_t key_before_miss;  // and in EN
