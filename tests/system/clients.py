@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import typing
 
 from harness import SCALE
 
@@ -281,3 +282,94 @@ class McConn(Conn):
     def value(self, key):
         found = self.get(key)
         return found[0][2] if found else None
+
+
+# ---------------------------------------------------------------------------------------------------------------
+# memcache binary
+
+
+class Frame(typing.NamedTuple):
+    """A reply of the binary protocol."""
+
+    op: int
+    status: int
+    opaque: int
+    cas: int
+    extras: bytes
+    key: bytes
+    value: bytes
+
+
+class Op:
+    """Opcodes by name."""
+
+    GET, SET, ADD, REPLACE, DELETE, INCR, DECR, QUIT, FLUSH, GETQ, NOOP, VERSION, GETK, GETKQ, APPEND, PREPEND = range(16)
+    STAT, SETQ, ADDQ, REPLACEQ, DELETEQ, INCRQ, DECRQ, QUITQ, FLUSHQ, APPENDQ, PREPENDQ, VERBOSITY = range(16, 28)
+    TOUCH, GAT, GATQ, SASL_LIST, SASL_AUTH, SASL_STEP, GATK, GATKQ = 0x1c, 0x1d, 0x1e, 0x20, 0x21, 0x22, 0x23, 0x24
+
+
+_HEADER = struct.Struct(">BBHBBHIIQ")
+
+
+def frame(op, key=b"", extras=b"", value=b"", opaque=0, cas=0, magic=0x80, key_size=None, extras_size=None,
+          body_size=None, data_type=0, vbucket=0):
+    """A request. The sizes are true unless given."""
+    return _HEADER.pack(magic, op, len(key) if key_size is None else key_size,
+                        len(extras) if extras_size is None else extras_size, data_type, vbucket,
+                        len(extras) + len(key) + len(value) if body_size is None else body_size,
+                        opaque, cas) + extras + key + value
+
+
+def store(op, key, value, flags=0, exptime=0, **more):
+    return frame(op, key, struct.pack(">II", flags, exptime), value, **more)
+
+
+def arithmetic(op, key, delta, initial=0, exptime=0xffffffff, **more):
+    return frame(op, key, struct.pack(">QQI", delta, initial, exptime), **more)
+
+
+def touching(op, key, exptime, **more):
+    return frame(op, key, struct.pack(">I", exptime), **more)
+
+
+class BinaryConn(Conn):
+    def reply(self):
+        magic, op, key_size, extras_size, data_type, status, body_size, opaque, cas = _HEADER.unpack(self.exact(24))
+        assert magic == 0x81 and data_type == 0 and key_size + extras_size <= body_size, (magic, key_size, body_size)
+        body = self.exact(body_size)
+        return Frame(op, status, opaque, cas, body[:extras_size], body[extras_size:extras_size + key_size],
+                     body[extras_size + key_size:])
+
+    def ask(self, data):
+        self.send(data)
+        return self.reply()
+
+    def fenced(self, data, opaque=0xfe9ce):
+        """Sends the frames and a Noop; the replies before the Noop's."""
+        self.send(data + frame(Op.NOOP, opaque=opaque))
+        replies = []
+        while True:
+            reply = self.reply()
+            if (reply.op, reply.opaque) == (Op.NOOP, opaque):
+                assert reply.status == 0 and not reply.value
+                return replies
+            replies.append(reply)
+
+    def until_closed(self):
+        """Whole replies until the peer closes."""
+        replies = []
+        try:
+            while True:
+                replies.append(self.reply())
+        except Closed as end:
+            assert not end.data, end.data
+            return replies
+
+    def set(self, key, value, flags=0, exptime=0):
+        reply = self.ask(store(Op.SET, key, value, flags, exptime))
+        assert reply.status == 0 and reply.cas != 0, reply
+        return reply.cas
+
+    def value(self, key):
+        reply = self.ask(frame(Op.GET, key))
+        return reply.value if reply.status == 0 else None
