@@ -7,7 +7,7 @@ import subprocess
 import pytest
 
 import harness
-from clients import McConn, RedisConn, resp
+from clients import BinaryConn, McConn, Op, RedisConn, frame, resp, store
 from ring import Keys
 
 LIBRARY = harness.BIN_DIR / "liballoc_count.so"
@@ -114,8 +114,44 @@ def memcache_round(clients, names, values, when_sent=None):
     return 20 * len(clients)
 
 
+def binary_round(clients, names, values, when_sent=None):
+    """Quiet and loud ones, a key that travels as base64, and a Noop behind them."""
+    def hit(op, k, shown=b""):
+        return frame(op, shown, b"\0\0\0\0", values[k], magic=0x81)
+
+    sent = []
+    for n, client in enumerate(clients):
+        batch, want = [], []
+        for i in range(19):
+            k = names[(n * 7 + i * 3) % len(names)]
+            if i % 5 == 0:
+                op = Op.SET if i else Op.SETQ
+                batch.append(store(op, k, values[k]))
+                want.append(frame(Op.SET, magic=0x81) if i else b"")
+            elif i % 5 == 1:
+                batch.append(frame(Op.GETQ, b"missing-" + k))
+            elif i % 5 == 2:
+                batch.append(frame(Op.GETK, b"missing " + k))
+                want.append(frame(Op.GETK, b"missing " + k, magic=0x81)[:6] + b"\0\1" +
+                            frame(Op.GETK, b"missing " + k, magic=0x81)[8:])
+            else:
+                batch.append(frame(Op.GETKQ if i % 5 == 3 else Op.GET, k))
+                want.append(hit(Op.GETKQ, k, k) if i % 5 == 3 else hit(Op.GET, k))
+        client.send(b"".join(batch) + frame(Op.NOOP))
+        sent.append([*filter(None, want), frame(Op.NOOP, magic=0x81)])
+    if when_sent is not None:
+        when_sent()
+    for client, want in zip(clients, sent):
+        got = client.exact(sum(map(len, want)))
+        at = 0
+        for one in want:  # all but the cas
+            assert got[at:at + 16] == one[:16] and got[at + 24:at + len(one)] == one[24:]
+            at += len(one)
+    return 20 * len(clients)
+
+
 @pytest.mark.skipif(bool(harness.SANITIZER), reason="sanitizers bring their own allocator")
-@pytest.mark.parametrize("kind", ["redis", "memcache"])
+@pytest.mark.parametrize("kind", ["redis", "memcache", "binary"])
 def test_no_allocation_per_request(io, pool, tmp_path, kind):
     counter = Counter(tmp_path / "allocations")
     keys = Keys(4, seed=11)
@@ -123,7 +159,8 @@ def test_no_allocation_per_request(io, pool, tmp_path, kind):
     values = {k: k * (1 + n % 12 * (n % 3)) for n, k in enumerate(names)}
     cluster, kind_of_client, one_round = {
         "redis": (harness.redis(pool.backends("redis")), RedisConn, redis_round),
-        "memcache": (harness.memcache(pool.backends("memcached")), McConn, memcache_round)}[kind]
+        "memcache": (harness.memcache(pool.backends("memcached")), McConn, memcache_round),
+        "binary": (harness.memcache(pool.backends("memcached")), BinaryConn, binary_round)}[kind]
     with harness.Proxy(cluster, io=io, preload=LIBRARY, env={"ALLOC_COUNT_FILE": str(counter.path)}) as proxy:
         clients = [kind_of_client(proxy.address) for _ in range(50)]
         for k in names:
