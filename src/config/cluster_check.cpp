@@ -42,7 +42,6 @@ void check_listener(const Seen& seen, const std::vector<Seen>& others, Reporter&
 void check_clusters(const std::vector<ReadCluster>& clusters, Reporter& reporter) {
   std::map<std::string_view, uint32_t> names;
   std::vector<Seen> listeners;
-  bool any_served = false;
   for (const ReadCluster& cluster : clusters) {
     const ClusterConfig& config = cluster.config;
     const auto [first, is_new] = names.emplace(config.name, cluster.name_at.line);
@@ -55,18 +54,6 @@ void check_clusters(const std::vector<ReadCluster>& clusters, Reporter& reporter
       check_listener(seen, listeners, reporter);
       listeners.push_back(seen);
     }
-    any_served = any_served || is_served(config.cache_type);
-  }
-  for (const ReadCluster& cluster : clusters) {
-    const ClusterConfig& config = cluster.config;
-    if (is_served(config.cache_type)) continue;
-    const std::string what = std::string(to_string(config.cache_type)) + " comes with a later version; the cluster " +
-                             quoted(config.name) + " is not served";
-    if (any_served)
-      reporter.warning(cluster.type_at, cluster.path + "cache_type", what, "the other clusters are");
-    else
-      reporter.error(cluster.type_at, cluster.path + "cache_type", what + ", and no other is left to serve",
-                     "this version serves memcache and redis");
   }
 }
 

@@ -76,7 +76,7 @@ const Key<C> kKeys[] = {
      std::monostate{}},
     {{.section = Section::cluster, .name = "cache_type", .type = "string", .default_value = "-",
       .doc = "memcache (text, meta and binary: a client's first byte tells), memcache_binary (binary clients only), "
-             "redis or redis_cluster. Required. The last is checked but not served by this version."},
+             "redis or redis_cluster. Required."},
      set_cache_type},
     {{.section = Section::cluster, .name = "listen_proto", .type = "string", .default_value = "\"tcp\"",
       .doc = "tcp or unix: how listen_addr is read."},

@@ -230,6 +230,11 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
       reporter.warning(reader.find("redis_auth")->value.at, reader.path("redis_auth"),
                        "has no effect: only redis has passwords", "take it out");
   }
+  if (cluster.cache_type == CacheType::redis_cluster && cluster.ping_auto_eject) {
+    reporter.warning(reader.find("ping_auto_eject")->value.at, reader.path("ping_auto_eject"),
+                     "has no effect: a redis_cluster says itself which of its nodes serve", "take it out");
+    cluster.ping_auto_eject = false;
+  }
   if (reader.find("max_node_queue") == nullptr) {
     const uint64_t old_queue = uint64_t{cluster.node_pipe_count} * cluster.node_pipe_count * 16;
     cluster.limits.max_node_queue = static_cast<uint32_t>(std::clamp<uint64_t>(old_queue, 1024, 1U << 24));

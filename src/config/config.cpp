@@ -25,8 +25,6 @@ std::string_view to_string(IoDriver driver) {
   return {};
 }
 
-bool is_served(CacheType type) { return type != CacheType::redis_cluster; }
-
 bool is_redis(CacheType type) { return type == CacheType::redis || type == CacheType::redis_cluster; }
 
 uint32_t resolved_workers(const ProcessConfig& process) {

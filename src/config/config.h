@@ -29,8 +29,6 @@ enum class IoDriver { automatic, epoll, io_uring };
 std::string_view to_string(CacheType type);
 std::string_view to_string(IoDriver driver);
 
-// Whether this version serves such clusters. Others parse and are checked, but are not started.
-bool is_served(CacheType type);
 bool is_redis(CacheType type);
 
 struct LogConfig {
@@ -116,8 +114,7 @@ struct ClusterConfig {
 };
 
 struct ClusterFile {
-  std::vector<ClusterConfig> clusters;  // those this version serves
-  std::vector<ClusterConfig> unserved;  // the others: is_served(cache_type) is false
+  std::vector<ClusterConfig> clusters;
 };
 
 }  // namespace overlord::config

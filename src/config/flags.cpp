@@ -199,8 +199,7 @@ void apply_flags(const Flags& flags, ProcessConfig& process) {
 
 void apply_flags(const Flags& flags, ClusterFile& file) {
   if (flags.slower_than <= 0) return;
-  for (auto* list : {&file.clusters, &file.unserved})
-    for (ClusterConfig& cluster : *list) cluster.slowlog_slower_than = microseconds(flags.slower_than);
+  for (ClusterConfig& cluster : file.clusters) cluster.slowlog_slower_than = microseconds(flags.slower_than);
 }
 
 std::vector<std::string_view> flag_names() {

@@ -84,10 +84,7 @@ LoadOutcome<ClusterFile> load_cluster_text(std::string_view text, const std::str
   check_clusters(read, reporter);
 
   ClusterFile clusters;
-  for (ReadCluster& cluster : read) {
-    auto& list = is_served(cluster.config.cache_type) ? clusters.clusters : clusters.unserved;
-    list.push_back(std::move(cluster.config));
-  }
+  for (ReadCluster& cluster : read) clusters.clusters.push_back(std::move(cluster.config));
   return finish(std::move(clusters), reporter);
 }
 

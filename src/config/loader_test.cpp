@@ -99,8 +99,7 @@ TEST_P(Annotated, FindsExactlyTheseProblems) {
 
 INSTANTIATE_TEST_SUITE_P(Files, Annotated,
                          testing::Values("values.toml", "keys.toml", "missing.toml", "servers.toml", "together.toml",
-                                         "none_served.toml", "one_bracket.toml", "wrong_items.toml",
-                                         "proxy_values.toml"),
+                                         "one_bracket.toml", "wrong_items.toml", "proxy_values.toml"),
                          [](const auto& file) { return file.param.substr(0, file.param.find('.')); });
 
 // ---- Files of the Go program
@@ -118,8 +117,7 @@ TEST(GoFiles, ProxyExampleStartsUnchanged) {
 TEST(GoFiles, ClusterExampleStartsUnchanged) {
   const auto outcome = load_cluster_file(kData / "go/proxy-cluster-example.toml");
   const ClusterFile file = good(outcome);
-  ASSERT_THAT(file.clusters, SizeIs(2));
-  ASSERT_THAT(file.unserved, SizeIs(2));
+  ASSERT_THAT(file.clusters, SizeIs(4));
   const ClusterConfig& mc = file.clusters[0];
   EXPECT_EQ(mc.name, "test-mc");
   EXPECT_EQ(mc.cache_type, CacheType::memcache);
@@ -135,12 +133,10 @@ TEST(GoFiles, ClusterExampleStartsUnchanged) {
   EXPECT_EQ(mc.servers[0].weight, 1U);
   EXPECT_EQ(mc.servers[0].address, (Address{.host = "127.0.0.1", .port = 11211, .path = {}}));
   EXPECT_EQ(file.clusters[1].cache_type, CacheType::redis);
-  EXPECT_EQ(file.unserved[0].name, "test-redis-cluster");
-  EXPECT_THAT(file.unserved[0].servers, SizeIs(2));
-  // The slow log is said once, the clusters that are not served each.
-  EXPECT_THAT(formatted(outcome.problems),
-              ElementsAre(HasSubstr("clusters[1].slowlog_slower_than"), HasSubstr("clusters[3].cache_type"),
-                          HasSubstr("clusters[4].cache_type")));
+  EXPECT_EQ(file.clusters[2].name, "test-redis-cluster");
+  EXPECT_THAT(file.clusters[2].servers, SizeIs(2));
+  // The slow log is said once.
+  EXPECT_THAT(formatted(outcome.problems), ElementsAre(HasSubstr("clusters[1].slowlog_slower_than")));
 }
 
 TEST(GoFiles, TestSetupStartsUnchanged) {

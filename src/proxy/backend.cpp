@@ -1,5 +1,7 @@
 #include "proxy/backend.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "proxy/duration.h"
 
@@ -21,7 +23,7 @@ std::string display_name(const config::ClusterConfig& cluster, const config::Ser
 }  // namespace
 
 Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config::ServerConfig& server, int32_t id,
-                 HealthListener& listener, Resolver& resolver)
+                 HealthListener& listener, Resolver& resolver, NameLookup lookup)
     : turn_(turn),
       cluster_(cluster),
       server_(server),
@@ -30,7 +32,7 @@ Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config:
       listener_(listener),
       limits_{nanoseconds(cluster.dial_timeout), nanoseconds(cluster.read_timeout), nanoseconds(cluster.write_timeout),
               cluster.limits.max_node_queue},
-      addresses_(resolver, turn.loop, server.address) {
+      addresses_(resolver, turn.loop, server.address, lookup) {
   probe_.set([](void* self) { static_cast<Backend*>(self)->probe(); }, this);
   for (uint32_t i = 0; i < cluster.node_connections; ++i) connections_.push_back(make_connection());
 }
@@ -84,6 +86,15 @@ size_t Backend::spare() {
 
 void Backend::close_idle_spares() {
   for (size_t i = cluster_.node_connections; i < connections_.size(); ++i) connections_[i]->close_if_idle(kSpareIdle);
+}
+
+bool Backend::failing() const {
+  return std::all_of(connections_.begin(), connections_.begin() + cluster_.node_connections,
+                     [](const auto& connection) { return connection->failing(); });
+}
+
+bool Backend::idle() const {
+  return std::ranges::all_of(connections_, [](const auto& connection) { return connection->idle(); });
 }
 
 const net::SocketAddress* Backend::address() {

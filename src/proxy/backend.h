@@ -46,12 +46,16 @@ class Backend {
  public:
   // id: unique and small in this worker. The config objects outlive the backend.
   Backend(Turn& turn, const config::ClusterConfig& cluster, const config::ServerConfig& server, int32_t id,
-          HealthListener& listener, Resolver& resolver);
+          HealthListener& listener, Resolver& resolver, NameLookup lookup = NameLookup::now);
 
   void start();  // opens the connections
   void send(routing::Request& request) noexcept;
   // It is somewhere else from now on: its connections are opened anew there.
   void move_to(const net::SocketAddress& address);
+  // Requests would be refused at once: no shared connection works.
+  bool failing() const;
+  // No request is in flight.
+  bool idle() const;
   // Closes extra connections that nobody has used for a while. Called about once a second.
   void close_idle_spares();
 

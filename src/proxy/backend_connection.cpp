@@ -46,7 +46,7 @@ BackendConnection::BackendConnection(Backend& backend) : backend_(backend), turn
 
 BackendConnection::~BackendConnection() {
   if (stream_.attached()) turn_.loop.close(stream_);
-  fail_list(std::exchange(head_, nullptr), Failure::shutting_down);
+  fail_list(std::exchange(head_, nullptr), Failure::shutting_down, connected_);
   stream_.out.clear(turn_.chunks());
 }
 
@@ -116,6 +116,7 @@ void BackendConnection::close_if_idle(uint64_t idle_ns) {
   if (state_ == State::idle || state_ == State::connecting || !idle()) return;
   if (turn_.now() - std::max(last_receive_, opened_at_) < idle_ns) return;
   turn_.loop.close(stream_);
+  connected_ = false;
   reset_receive();
   deadline_.cancel();
   reconnect_.cancel();
@@ -128,7 +129,10 @@ void BackendConnection::flush_turn() noexcept {
   if (stream_.attached()) turn_.loop.flush(stream_);
 }
 
-void BackendConnection::on_connected() { last_receive_ = turn_.now(); }
+void BackendConnection::on_connected() {
+  connected_ = true;
+  last_receive_ = turn_.now();
+}
 
 void BackendConnection::on_data(std::span<char> bytes) {
   last_receive_ = turn_.now();
@@ -247,7 +251,7 @@ void BackendConnection::on_finished(Request& request) noexcept {
   backend_.on_success();
 }
 
-void BackendConnection::fail_list(Request* list, Failure failure) {
+void BackendConnection::fail_list(Request* list, Failure failure, bool reached) {
   while (list != nullptr) {
     Request& request = *list;
     list = request.queue_next;
@@ -259,6 +263,7 @@ void BackendConnection::fail_list(Request* list, Failure failure) {
       turn_.requests.release_queue(*member);
       member = next;
     }
+    request.reached = reached;
     if (!request.finished) routing::fail(request, failure);
     turn_.requests.release_queue(request);
   }
@@ -266,6 +271,7 @@ void BackendConnection::fail_list(Request* list, Failure failure) {
 
 void BackendConnection::lose(Failure failure, std::string_view why) {
   const bool was_up = state_ == State::up;
+  const bool reached = std::exchange(connected_, false);
   const uint64_t now = turn_.now();
   close_open_group();
   turn_.loop.close(stream_);
@@ -290,7 +296,7 @@ void BackendConnection::lose(Failure failure, std::string_view why) {
     suspect_ = true;
   }
   backend_.on_failure();
-  fail_list(lost, failure);
+  fail_list(lost, failure, reached);
   if (state_ != State::down) return;  // a failed request was sent again and has opened the connection
   if (retry_at_once) {
     open();

@@ -57,6 +57,9 @@ class BackendConnection : public Flushable,
   size_t unsent() const { return stream_.unsent(); }
 
   State state() const { return state_; }
+  Backend& backend() { return backend_; }
+  // The last attempt to connect failed: requests are refused at once.
+  bool failing() const { return suspect_; }
   // Ready for a request that has to wait for nobody.
   bool usable() const { return state_ != State::down && !large_reply_; }
   bool busy_with_large_reply() const { return large_reply_; }
@@ -114,7 +117,7 @@ class BackendConnection : public Flushable,
 
  private:
   void lose(routing::Failure failure, std::string_view why);
-  void fail_list(routing::Request* list, routing::Failure failure);
+  void fail_list(routing::Request* list, routing::Failure failure, bool reached);
   void schedule_reconnect();
   void check_deadlines();
   void arm_deadline(uint64_t delay);
@@ -127,6 +130,7 @@ class BackendConnection : public Flushable,
   bool large_reply_ = false;  // a large reply is under way: new clients use another connection
   bool refused_ = false;      // the handshake was answered with an error
   bool paused_ = false;       // receiving stopped for a slow reader
+  bool connected_ = false;    // bytes may have left
   uint32_t handshake_left_ = 0;
   uint32_t queue_size_ = 0;
   uint32_t attempts_ = 0;  // failed attempts since the last success

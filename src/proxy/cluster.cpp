@@ -8,6 +8,7 @@
 #include "proxy/duration.h"
 #include "proxy/pool_route.h"
 #include "proxy/session.h"
+#include "proxy/slot_pool.h"
 
 namespace overlord::proxy {
 namespace {
@@ -23,6 +24,13 @@ std::unique_ptr<Session> make_session(Cluster& cluster, uint64_t id) {
   }
 }
 
+std::unique_ptr<Pool> make_pool(Turn& turn, const config::ClusterConfig& config, Resolver& resolver, int32_t& next_id) {
+  if (config.cache_type == config::CacheType::redis_cluster) {
+    return std::make_unique<SlotPool>(turn, config, resolver, next_id);
+  }
+  return std::make_unique<PoolRoute>(turn, config, resolver, next_id);
+}
+
 }  // namespace
 
 Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver,
@@ -31,7 +39,7 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
       shared_(shared),
       config_(config),
       client_timeouts_{nanoseconds(shared.process.read_timeout), nanoseconds(shared.process.write_timeout)},
-      pool_(std::make_unique<PoolRoute>(turn, config, resolver, next_backend)),
+      pool_(make_pool(turn, config, resolver, next_backend)),
       scripts_(turn, *pool_, shared.script_caches.of(config)) {
   for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
     // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.

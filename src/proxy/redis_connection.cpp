@@ -17,6 +17,8 @@ class RedisConnection final : public BackendConnection {
 
  protected:
   void encode(Request& request) override {
+    if (request.asking) [[unlikely]]
+      take_internal(make_internal(Wire::redis), "*1\r\n$6\r\nASKING\r\n");
     stream_.out.append(turn_.chunks(), request.bytes);
     push_queue(request);
   }

@@ -211,7 +211,7 @@ void RedisSession::route_one_node(const Command& command) {
       command, *parser_,
       [](void* context, std::string_view key) {
         Keys& k = *static_cast<Keys*>(context);
-        const int32_t target = k.root.target(key);
+        const int32_t target = k.root.group(key);
         if (k.count++ == 0) {
           k.first = key;
           k.target = target;

@@ -100,7 +100,7 @@ void split_by_node(Request& parent, const Command& command, const redis::Request
   for (uint32_t i = 0; cursor.next(); ++i) {
     const std::string_view key = cursor.value();
     uint16_t index = 0;
-    Part& part = scratch.part(cluster.root().target(key), index);
+    Part& part = scratch.part(cluster.root().group(key), index);
     if (part.keys++ == 0) part.first_key = key;
     if (ordered) map[i] = index;
     part.wire.append(cursor.wire());

@@ -38,7 +38,7 @@ void Resolver::work() {
   }
 }
 
-ResolvedName::ResolvedName(Resolver& resolver, net::Loop& loop, const config::Address& address)
+ResolvedName::ResolvedName(Resolver& resolver, net::Loop& loop, const config::Address& address, NameLookup lookup)
     : resolver_(resolver), loop_(loop), address_(address) {
   if (address.kind == config::Address::Kind::unix_socket) {
     if (auto path = net::unix_address(address.path)) addresses_->push_back(*path);
@@ -50,6 +50,10 @@ ResolvedName::ResolvedName(Resolver& resolver, net::Loop& loop, const config::Ad
     return;
   }
   is_name_ = true;
+  if (lookup == NameLookup::later) {
+    refresh();
+    return;
+  }
   if (auto found = net::resolve(address.host, address.port, false)) *addresses_ = std::move(*found);
 }
 

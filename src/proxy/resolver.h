@@ -45,10 +45,12 @@ class Resolver {
   std::thread thread_;
 };
 
+// now: the first look-up blocks, as it may before a worker serves. later: the list is empty until the answer is there.
+enum class NameLookup : uint8_t { now, later };
+
 class ResolvedName {
  public:
-  // Blocks once for the first look-up.
-  ResolvedName(Resolver& resolver, net::Loop& loop, const config::Address& address);
+  ResolvedName(Resolver& resolver, net::Loop& loop, const config::Address& address, NameLookup lookup);
 
   const std::vector<net::SocketAddress>& list() const { return *addresses_; }
   // What somebody else has found out. On the loop's thread.

@@ -23,9 +23,8 @@ constexpr int kHeapTrims = 4;
 
 Worker::Worker(uint32_t index, std::unique_ptr<net::Loop> loop, Shared& shared, Resolver& resolver)
     : index_(index), loop_(std::move(loop)), turn_(*loop_) {
-  int32_t next_backend = 0;
   for (const config::ClusterConfig& config : shared.file.clusters) {
-    clusters_.push_back(std::make_unique<Cluster>(turn_, shared, config, resolver, next_backend));
+    clusters_.push_back(std::make_unique<Cluster>(turn_, shared, config, resolver, next_backend_));
   }
   housekeeping_.set([](void* self) { static_cast<Worker*>(self)->housekeeping(); }, this);
 }

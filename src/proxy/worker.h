@@ -58,6 +58,7 @@ class Worker final : public net::TurnHandler {
   const uint32_t index_;
   std::unique_ptr<net::Loop> loop_;
   Turn turn_;
+  int32_t next_backend_ = 0;  // id; pools may make backends at any time
   std::vector<std::unique_ptr<Cluster>> clusters_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Worker*> peers_;

@@ -25,6 +25,10 @@ constexpr std::array<Texts, kFailureCount> kTexts{{
      "SERVER_ERROR keys are on different nodes\r\n"},
     {"refused_auth", "-ERR backend refused the handshake\r\n", "SERVER_ERROR backend refused the handshake\r\n"},
     {"shutting_down", "-ERR proxy is shutting down\r\n", "SERVER_ERROR proxy is shutting down\r\n"},
+    {"slot_not_served", "-CLUSTERDOWN Hash slot not served\r\n", "SERVER_ERROR hash slot not served\r\n"},
+    {"slot_moved", "-TRYAGAIN The slot of a large request moved while it was under way\r\n",
+     "SERVER_ERROR the slot of a large request moved\r\n"},
+    {"redirect_loop", "-CLUSTERDOWN Too many redirections\r\n", "SERVER_ERROR too many redirections\r\n"},
 }};
 
 const Texts& texts(Failure failure) { return kTexts[static_cast<size_t>(failure)]; }

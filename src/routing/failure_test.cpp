@@ -45,7 +45,7 @@ TEST(Failure, NoneHasNoLine) {
   EXPECT_EQ(memcache_error_line(Failure::none), "");
 }
 
-TEST(Failure, TheCountFitsTheLastOne) { EXPECT_EQ(static_cast<int>(Failure::shutting_down), kFailureCount - 1); }
+TEST(Failure, TheCountFitsTheLastOne) { EXPECT_EQ(static_cast<int>(Failure::redirect_loop), kFailureCount - 1); }
 
 TEST(Failure, CrossNodeIsWhatClustersAnswer) {
   EXPECT_TRUE(redis_error_line(Failure::cross_node).starts_with("-CROSSSLOT "));

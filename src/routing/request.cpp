@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <new>
+#include <utility>
 
 #include "routing/route.h"
 
@@ -82,6 +83,10 @@ void RequestPool::recycle(Request& r) {
   if (r.reply_chain.front() != nullptr) r.reply_chain.clear(chunks_);
   if (r.reply_buffer) buffers_.give(r.reply_buffer);
   if (r.key_map) buffers_.give(r.key_map);
+  if (r.copy) {
+    copied_ -= r.copy.capacity;
+    buffers_.give(r.copy);
+  }
   r.reply_volatile = false;
   r.next = free_;
   free_ = &r;
@@ -89,15 +94,20 @@ void RequestPool::recycle(Request& r) {
   --in_use_;
 }
 
-void RequestPool::release_owner(Request& request) {
-  for (Request* child = request.children; child != nullptr;) {
+void RequestPool::release_children(Request& parent) {
+  for (Request* child = parent.children; child != nullptr;) {
     Request* next = child->next;
     child->parent = nullptr;
     child->owner = nullptr;
     release_owner(*child);
     child = next;
   }
-  request.children = nullptr;
+  parent.children = parent.last_child = nullptr;
+  parent.pending = parent.child_count = 0;
+}
+
+void RequestPool::release_owner(Request& request) {
+  if (request.children != nullptr) release_children(request);
   request.owner = nullptr;
   request.held_by_owner = false;
   if (!request.held_by_queue) recycle(request);
@@ -107,6 +117,30 @@ void RequestPool::release_queue(Request& request) {
   request.held_by_queue = false;
   request.source = nullptr;
   if (!request.held_by_owner) recycle(request);
+}
+
+bool RequestPool::keep_bytes(Request& request) {
+  const size_t size = request.bytes.size();
+  if (size > kMostCopied || copied_ >= kMostCopiedInAll) [[unlikely]]
+    return false;
+  request.copy = buffers_.take(size);
+  request.copy_size = size;
+  copied_ += request.copy.capacity;
+  std::memcpy(request.copy.data, request.bytes.data(), size);
+  return true;
+}
+
+void RequestPool::move_reply(Request& from, Request& to) {
+  drop_reply(to);
+  to.failure = from.failure;
+  to.error_reply = from.error_reply;
+  to.reached = from.reached;
+  to.reply = std::exchange(from.reply, nullptr);
+  to.reply_size = std::exchange(from.reply_size, 0);
+  to.reply_buffer = std::exchange(from.reply_buffer, {});
+  to.reply_volatile = from.reply_volatile;
+  from.reply_volatile = false;
+  to.reply_chain.splice(from.reply_chain);
 }
 
 void RequestPool::set_reply(Request& request, std::string_view text) {

@@ -95,6 +95,10 @@ struct Lane {
   uint32_t number = 0;   // the client's: its usual connection is number mod connections
   int32_t backend = -1;  // the one backend where another connection was chosen
   uint32_t chosen = 0;   // and which
+  // Kept by a pool that follows redirections (SlotPool).
+  uint32_t retrying = 0;  // its requests that wait to be sent again, or have been after such a wait
+  uint32_t parked = 0;    // its requests that wait for those
+  uint64_t since = 0;     // loop time at which it last had nothing in flight before
 };
 
 struct Hop {
@@ -129,11 +133,15 @@ struct Request {
   bool uploading : 1;       // its bytes are still arriving from the client
   bool internal : 1;        // the connection's own (handshake, probe)
   bool in_order : 1;        // its client has other requests in flight: it must not overtake them
+  bool asking : 1;          // redis: ASKING goes in front of it on the same connection
+  bool reached : 1;         // it failed, and its bytes may have reached the backend
   uint8_t hop_count;
   uint8_t opcode;  // memcache binary: as the client sent it
 
   // What is sent. Valid while Route::send runs, in the receive buffers or the session's partial message.
   std::string_view bytes;
+  Buffer copy;  // the same, of a request that may be sent again (RequestPool::keep_bytes)
+  uint64_t copy_size;
   std::string_view key;
   // memcache_value only: "get", "gets", or "gat 10", "gats 10": values with the same one may share a group.
   std::string_view retrieval;
@@ -165,6 +173,7 @@ struct Request {
   std::array<Hop, kMaxHops> hops;
 
   std::string_view reply_view() const { return {reply, reply_size}; }
+  std::string_view copy_view() const { return {copy.data, copy_size}; }
   void push_hop(Route* route, uint64_t scratch = 0);
   void set_static_reply(std::string_view text) {
     reply = text.data();
@@ -194,8 +203,15 @@ class RequestPool {
 
   // The owner lets go. Children go with their parent; those still queued stay until their reply came.
   void release_owner(Request& request);
+  // A parent that has taken what it needs from its children lets go of them all.
+  void release_children(Request& parent);
   // The queue lets go.
   void release_queue(Request& request);
+
+  // Copies its bytes, so that it can be sent again later; false when they are too many, or those of all requests are.
+  bool keep_bytes(Request& request);
+  // `from`'s answer becomes that of `to`, whose own is dropped.
+  void move_reply(Request& from, Request& to);
 
   // Copies `text` into a buffer that the request owns.
   void set_reply(Request& request, std::string_view text);
@@ -217,11 +233,14 @@ class RequestPool {
   ChunkPool& chunks_;
   BufferPool& buffers_;
   static constexpr size_t kAlwaysKept = 4096;
+  static constexpr size_t kMostCopied = 1024 * 1024;  // of one request
+  static constexpr size_t kMostCopiedInAll = 64 * 1024 * 1024;
 
   Request* free_ = nullptr;
   size_t free_count_ = 0;
   size_t in_use_ = 0;
   size_t high_water_ = 0;
+  size_t copied_ = 0;
 };
 
 }  // namespace overlord::routing

@@ -25,8 +25,11 @@ class Route {
   // above is told yet. The request itself cannot be sent again here: its old connection still holds it.
   virtual HopResult on_reply(Request&, uint64_t /*scratch*/) noexcept { return HopResult::done; }
   // The backend that would serve the key now, as a number that is unique and small in this worker;
-  // kNoTarget when none would. Commands with several keys are split by it.
+  // kNoTarget when none would.
   virtual int32_t target(std::string_view key) const noexcept = 0;
+  // Keys with the same number may be in one command: a number from kNoTarget up, and small. That of a Redis Cluster is
+  // the slot, since its nodes refuse keys of several slots even where they have them all.
+  virtual int32_t group(std::string_view key) const noexcept { return target(key); }
   // Sends `bytes` to every backend below, each as a child of `parent` that reads its reply as `wire`.
   virtual void broadcast(Request& parent, Wire wire, std::string_view bytes) noexcept = 0;
   // Where a key would go, one line per step, without I/O.

@@ -1,0 +1,163 @@
+#include "proxy/slot_nodes.h"
+
+#include <algorithm>
+
+#include "base/log.h"
+
+namespace overlord::proxy {
+namespace {
+
+// A node is dropped when so many descriptions in a row did not name it.
+constexpr uint32_t kMissedToGo = 3;
+
+}  // namespace
+
+SlotNodes::SlotNodes(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id,
+                     HealthListener& listener)
+    : turn_(turn), cluster_(cluster), resolver_(resolver), next_id_(next_id), listener_(listener) {
+  owner_.fill(kNobody);
+  previous_.fill(kNobody);
+  changed_.fill(0);
+  for (const config::ServerConfig& seed : cluster.servers) make(seed, NameLookup::now);
+}
+
+SlotNode* SlotNodes::make(config::ServerConfig server, NameLookup lookup) {
+  size_t index = 0;
+  while (index < nodes_.size() && nodes_[index] != nullptr) ++index;
+  if (index == kMostNodes) return nullptr;
+  if (index == nodes_.size()) nodes_.emplace_back();
+  auto node = std::make_unique<SlotNode>();
+  node->server = std::move(server);
+  node->server.ring_name = config::to_string(node->server.address);
+  node->index = static_cast<uint16_t>(index);
+  backends_.push_back(
+      std::make_unique<Backend>(turn_, cluster_, node->server, next_id_++, listener_, resolver_, lookup));
+  node->backend = backends_.back().get();
+  nodes_[index] = std::move(node);
+  return nodes_[index].get();
+}
+
+SlotNode* SlotNodes::find(std::string_view host, uint16_t port) const {
+  for (const auto& node : nodes_) {
+    if (node != nullptr && node->server.address.port == port && node->server.address.host == host) return node.get();
+  }
+  return nullptr;
+}
+
+SlotNode* SlotNodes::find(const Backend& backend) const {
+  for (const auto& node : nodes_) {
+    if (node != nullptr && node->backend == &backend) return node.get();
+  }
+  return nullptr;
+}
+
+SlotNode* SlotNodes::add(std::string_view host, uint16_t port) {
+  if (SlotNode* known = find(host, port)) return known;
+  config::ServerConfig server;
+  server.address.host = host;
+  server.address.port = port;
+  return make(std::move(server), NameLookup::later);
+}
+
+void SlotNodes::add_seeds() {
+  for (const config::ServerConfig& seed : cluster_.servers) {
+    const bool known = std::ranges::any_of(
+        nodes_, [&](const auto& node) { return node != nullptr && node->server.address == seed.address; });
+    if (!known) make(seed, NameLookup::later);
+  }
+}
+
+void SlotNodes::start(SlotNode& node) {
+  if (node.started) return;
+  node.started = true;
+  node.backend->start();
+}
+
+void SlotNodes::set_owner(uint16_t slot, uint16_t index) {
+  const uint16_t before = owner_[slot];
+  if (before != kNobody) {
+    --nodes_[before]->slots;
+    --served_;
+  }
+  if (index != kNobody) {
+    ++nodes_[index]->slots;
+    ++served_;
+  }
+  owner_[slot] = index;
+  previous_[slot] = before;
+  changed_[slot] = last_change_ = turn_.now();
+}
+
+void SlotNodes::assign(uint16_t slot, SlotNode& node) {
+  if (owner_[slot] != node.index) set_owner(slot, node.index);
+}
+
+SlotNode* SlotNodes::earlier_owner(uint16_t slot, uint64_t since, uint64_t longest) const {
+  const uint16_t before = previous_[slot];
+  if (before == kNobody || before == owner_[slot] || nodes_[before] == nullptr) return nullptr;
+  if (changed_[slot] < since || turn_.now() - changed_[slot] > longest) return nullptr;
+  return nodes_[before]->backend->failing() ? nullptr : nodes_[before].get();
+}
+
+bool SlotNodes::apply(const redis::Topology& topology) {
+  bool changed = false;
+  for (const auto& node : nodes_) {
+    if (node != nullptr) ++node->missed;
+  }
+  std::bitset<hashing::kSlots> named;
+  for (const redis::TopologyShard& shard : topology.shards) {
+    SlotNode* master = add(shard.master.host, shard.master.port);
+    if (master == nullptr) continue;
+    master->missed = 0;
+    master->named = true;
+    for (const redis::SlotRange range : shard.slots) {
+      for (uint32_t slot = range.first; slot <= range.last; ++slot) {
+        named.set(slot);
+        if (owner_[slot] == master->index) continue;
+        set_owner(static_cast<uint16_t>(slot), master->index);
+        changed = true;
+      }
+    }
+    if (master->slots > 0) start(*master);
+    for (const redis::TopologyNode& one : shard.replicas) {
+      SlotNode* replica = add(one.host, one.port);
+      if (replica == nullptr) continue;
+      replica->missed = 0;
+      replica->named = true;
+    }
+  }
+  for (uint32_t slot = 0; slot < hashing::kSlots; ++slot) {
+    if (named.test(slot) || owner_[slot] == kNobody || !unnamed_.test(slot)) continue;
+    set_owner(static_cast<uint16_t>(slot), kNobody);
+    changed = true;
+  }
+  unnamed_ = ~named;
+  return changed;
+}
+
+void SlotNodes::drop_gone() {
+  gone_.clear();
+  for (auto& node : nodes_) {
+    if (node == nullptr || node->slots > 0 || !node->backend->idle()) continue;
+    // A seed by another name than the cluster's goes at once.
+    if (node->missed < (node->named ? kMissedToGo : 1)) continue;
+    // The last one stays: there must be somebody to ask.
+    if (backends_.size() == 1) break;
+    const auto at = std::ranges::find_if(backends_, [&](const auto& b) { return b.get() == node->backend; });
+    log_info("cluster ", cluster_.name, ": ", node->server.ring_name, " is not one of its nodes (any more)");
+    for (uint16_t& before : previous_) {
+      if (before == node->index) before = kNobody;
+    }
+    gone_.push_back({std::move(node), std::move(*at)});
+    backends_.erase(at);
+  }
+}
+
+void SlotNodes::owners(std::vector<Backend*>& out) const {
+  for (const auto& backend : backends_) {
+    const SlotNode* node = find(*backend);
+    if (node != nullptr && node->slots > 0) out.push_back(backend.get());
+  }
+}
+
+}  // namespace overlord::proxy
