@@ -66,6 +66,7 @@ ALL = [
     Client("libmemcached, binary", "memcache", "pylibmc_client.py", "binary", tls=False, weight=3,
            note="by Debian's python3-pylibmc; it has no TLS"),
     NodeClient("memjs", "memcache", "memjs.js", tls=False, weight=3, note="binary; it has no TLS"),
+    Client("bmemcached", "memcache", "bmemcached_client.py", weight=3, note="binary; Debian's python3-binary-memcached"),
     PerlClient("Cache::Memcached::Fast", "memcache", "cache_memcached_fast.pl", tls=False, weight=3,
                note="text; Debian's libcache-memcached-fast-perl; it has no TLS"),
     Client("libmemcached-tools", "memcache", "memcached_tools.py", tls=False, weight=5, tool=MEMCACHE_TOOLS,

@@ -30,7 +30,7 @@ class Pylibmc(report.Runner):
         port = self.port_for("auth")
         if not BINARY:  # as memcached -Y has it: a set of user and password
             client = self.open(port)
-            expect_error(pylibmc.Error, lambda: client.get("x"))
+            expect_error(pylibmc.Error, lambda: client.set(self.key("auth"), "out"))
             client.disconnect_all()
             expect(client.set("login", f"{self.given['user']} {self.given['password']}"), True, "the set that logs in")
             expect((client.set(self.key("auth"), "in"), client.get(self.key("auth"))), (True, "in"))
