@@ -1,5 +1,6 @@
 // The rows of the cluster file (-cluster). Rows without a setter depend on other keys: cluster_reader.cpp
 // reads them.
+#include <algorithm>
 #include <limits>
 
 #include "config/keys.h"
@@ -65,6 +66,15 @@ Verdict set_sentinel_auth(C& cluster, const std::string& text) {
 
 Verdict set_password(C& cluster, const std::string& text) {
   cluster.password = text;
+  return {};
+}
+
+Verdict set_shown_version(C& cluster, const std::string& text) {
+  const bool good = std::ranges::all_of(text, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
+  if (!good || (!text.empty() && (text.front() == '.' || text.back() == '.'))) {
+    return Complaint{"not a version: " + quoted(text), "write numbers and points, for instance 7.0.15"};
+  }
+  cluster.shown_version = text;
   return {};
 }
 
@@ -137,6 +147,10 @@ const Key<C> kKeys[] = {
     {{.section = Section::cluster, .name = "users_file", .type = "string", .default_value = "\"\"",
       .doc = "File with more such lines; an ACL file of redis may be used as it is."},
      std::monostate{}},
+    {{.section = Section::cluster, .name = "shown_version", .type = "string", .default_value = "\"\"",
+      .doc = "What HELLO and INFO call the server's version (redis). Clients switch features by it. Empty: the lowest "
+             "version among the backends, as they say it themselves; 7.0.0 until one has said it."},
+     set_shown_version},
 
     {{.section = Section::cluster, .name = "dial_timeout", .type = "integer", .default_value = "1000", .unit = "ms",
       .lowest = 0, .highest = kMostMilliseconds,

@@ -87,6 +87,7 @@ struct ClusterConfig {
   std::vector<Address> sentinels;
   std::string sentinel_auth;  // password for the Sentinels; empty: none
   access::Users users;        // with the default user made from `password`
+  std::string shown_version;  // what clients are told to be the server's version; empty: the backends' own
 
   milliseconds dial_timeout{1000};   // connecting to a backend; 0: the kernel's limit
   milliseconds read_timeout{1000};   // waiting for a backend's reply; 0: for ever

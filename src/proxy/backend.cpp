@@ -143,6 +143,7 @@ void Backend::on_success() noexcept {
 
 void Backend::on_failure() noexcept {
   counters_.failures.add();
+  version_fresh_ = false;
   if (!cluster_.ping_auto_eject || ejected_ || ++failures_ < cluster_.ping_fail_limit) return;
   ejected_ = true;
   counters_.ejections.add();

@@ -62,6 +62,13 @@ class Backend {
   int32_t id() const { return id_; }
   const std::string& name() const { return name_; }
   bool ejected() const { return ejected_; }
+  // What the server last said its version is ("7.0.15"); empty until it has said it.
+  const std::string& version() const { return version_; }
+  bool ask_version() const { return !version_fresh_ && cluster_.shown_version.empty(); }
+  void learn_version(std::string_view version) {
+    version_ = version;
+    version_fresh_ = true;
+  }
   const config::ClusterConfig& cluster() const { return cluster_; }
   const config::ServerConfig& server() const { return server_; }
   BackendCounters& counters() { return counters_; }
@@ -97,6 +104,8 @@ class Backend {
   BackendLimits limits_;
   ResolvedName addresses_;
   size_t next_address_ = 0;
+  std::string version_;
+  bool version_fresh_ = false;  // no connection was lost since
   bool refused_ = false;
   bool ejected_ = false;
   bool without_meta_ = false;

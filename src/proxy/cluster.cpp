@@ -31,6 +31,22 @@ std::unique_ptr<Pool> make_pool(Turn& turn, const config::ClusterConfig& config,
   return std::make_unique<PoolRoute>(turn, config, resolver, next_id);
 }
 
+// Until a backend has said its version: that of the command table.
+constexpr std::string_view kUnknownVersion = "7.0.0";
+
+// By the numbers between the points.
+bool older_version(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    const std::string_view x = a.substr(0, a.find('.'));
+    const std::string_view y = b.substr(0, b.find('.'));
+    if (x.size() != y.size()) return x.size() < y.size();
+    if (x != y) return x < y;
+    a.remove_prefix(std::min(a.size(), x.size() + 1));
+    b.remove_prefix(std::min(b.size(), y.size() + 1));
+  }
+  return a.size() < b.size();
+}
+
 }  // namespace
 
 Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver,
@@ -87,6 +103,16 @@ void Cluster::remove(Session& session) {
   counters_.connections.sub();
   shared_.connections.fetch_sub(1, std::memory_order_relaxed);
   turn_.bury(std::unique_ptr<Flushable>(&session));
+}
+
+std::string_view Cluster::shown_version() const {
+  if (!config_.shown_version.empty()) return config_.shown_version;
+  std::string_view lowest;
+  for (const auto& backend : pool_->backends()) {
+    const std::string& version = backend->version();
+    if (!version.empty() && (lowest.empty() || older_version(version, lowest))) lowest = version;
+  }
+  return lowest.empty() ? kUnknownVersion : lowest;
 }
 
 void Cluster::drain_sessions() {

@@ -74,6 +74,8 @@ class Cluster {
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
   uint64_t client_tick() const { return client_tick_; }
+  // What clients are told to be the server's version: as configured, else the lowest of the backends' own.
+  std::string_view shown_version() const;
   std::string& scratch() { return scratch_; }  // for building wire forms; cleared by the user
 
  private:

@@ -60,7 +60,8 @@ class ConnectionTest : public testing::Test, public HealthListener {
   ConnectionTest() {
     EXPECT_TRUE(log_init({.level = LogLevel::off, .file = {}}));
     config.name = "test";
-    config.node_connections = 0;  // the test makes the one it looks at
+    config.shown_version = "7.0.0";  // backends are not asked
+    config.node_connections = 0;     // the test makes the one it looks at
     config.dial_timeout = config.read_timeout = config.write_timeout = std::chrono::seconds(1);
     server.address.kind = config::Address::Kind::unix_socket;
     server.address.path = server.ring_name = "/backend";

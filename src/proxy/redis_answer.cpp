@@ -1,5 +1,6 @@
 #include "proxy/redis_answer.h"
 
+#include <algorithm>
 #include <cstring>
 #include <string_view>
 
@@ -18,6 +19,7 @@ using routing::RequestPool;
 namespace {
 
 constexpr std::string_view kOk = "+OK\r\n";
+constexpr std::string_view kNull = "_\r\n";  // RESP3
 const std::string_view kBadReply = routing::redis_error_line(Failure::bad_reply);
 
 void write_sum(Request& parent, RequestPool& pool, ChunkQueue& out) {
@@ -42,6 +44,24 @@ size_t element_size(std::string_view rest) {
   redis::ReplyScanner scanner;
   size_t size = 0;
   return scanner.advance(rest, size) == redis::ReplyScanner::Status::done ? size : 0;
+}
+
+void convert_reply(redis::ShapeId shape, Request& request, RequestPool& pool, ChunkQueue& out) {
+  const bool sliced = request.reply_chain.empty();
+  if (sliced && shape == redis::ShapeId::plain && redis::write_plain_resp3(request.reply_view(), pool.chunks(), out))
+      [[likely]]
+    return;
+  redis::Resp3Converter converter;
+  converter.start(shape);
+  converter.convert(request.reply_view(), pool.chunks(), out);
+  convert_chain(converter, request.reply_chain, pool.chunks(), out);
+}
+
+// The reply of `request` for the client of `parent`, which may be the same.
+void write_reply_to(const Request& parent, Request& request, RequestPool& pool, ChunkQueue& out) {
+  if (parent.shape == redis::ShapeId::resp2) [[likely]]
+    return write_reply(request, pool, out);
+  convert_reply(parent.shape, request, pool, out);
 }
 
 void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
@@ -75,7 +95,11 @@ void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
   for (uint32_t i = 0; i < parent.key_count; ++i) {
     Request& child = *children[map[i]];
     const size_t size = element_size(child.reply_view());
-    out.append(pool.chunks(), child.reply, size);
+    if (parent.shape != redis::ShapeId::resp2 && child.reply_view().starts_with("$-1")) {
+      out.append(pool.chunks(), kNull);
+    } else {
+      out.append(pool.chunks(), child.reply, size);
+    }
     child.reply += size;
     child.reply_size -= size;
   }
@@ -84,13 +108,34 @@ void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
 
 }  // namespace
 
+void convert_chain(redis::Resp3Converter& converter, ChunkQueue& chain, ChunkPool& pool, ChunkQueue& out) {
+  while (!chain.empty()) {
+    // The inside of a large string is moved.
+    if (const uint64_t as_it_is = std::min<uint64_t>(converter.passing(), chain.size()); as_it_is >= kChunkSize) {
+      out.splice_front(pool, chain, as_it_is);
+      converter.passed(as_it_is);
+      continue;
+    }
+    const Chunk& front = *chain.front();
+    converter.convert({front.data() + front.begin, front.size()}, pool, out);
+    chain.consume(pool, front.size());
+  }
+}
+
 void write_redis_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
   if (request.answer == Answer::reply) [[likely]]
-    return write_reply(request, pool, out);
-  if (request.answer == Answer::merged) return write_merged_answer(request, pool, out);
+    return write_reply_to(request, request, pool, out);
+  if (request.answer == Answer::merged) {
+    if (request.shape == redis::ShapeId::resp2) return write_merged_answer(request, pool, out);
+    ChunkQueue merged;
+    write_merged_answer(request, pool, merged);
+    redis::Resp3Converter converter;
+    converter.start(request.shape);
+    return convert_chain(converter, merged, pool.chunks(), out);
+  }
   if (write_first_error(request, pool, out, routing::redis_error_line)) return;
   switch (request.answer) {
-    case Answer::forward_child: return write_reply(*request.children, pool, out);
+    case Answer::forward_child: return write_reply_to(request, *request.children, pool, out);
     case Answer::mget: return write_mget(request, pool, out);
     case Answer::sum: return write_sum(request, pool, out);
     default: return out.append(pool.chunks(), kOk);

@@ -68,11 +68,20 @@ class RedisConnection final : public BackendConnection {
       take_internal(make_internal(Wire::redis), auth);
     }
     take_internal(make_internal(Wire::redis), must_be_master() ? "*1\r\n$4\r\nROLE\r\n" : "*1\r\n$4\r\nPING\r\n");
+    if (state() == State::connecting && backend_.ask_version()) {
+      Request& ask = make_internal(Wire::redis);
+      ask.key = kAskVersion;
+      take_internal(ask, "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
+    }
   }
 
   bool verify(const Request& request) const override {
     const std::string_view answer = request.reply_view();
     if (must_be_master() && answer.starts_with("*")) return answer.find("\r\nmaster\r\n") != std::string_view::npos;
+    if (request.key == kAskVersion) {
+      learn_version(answer);
+      return true;  // one that does not say it may serve all the same
+    }
     // A server that is loading its data is alive; its own answer goes to the clients.
     return answer.starts_with("+") || answer.starts_with("-LOADING") || answer.starts_with("-MASTERDOWN");
   }
@@ -80,6 +89,17 @@ class RedisConnection final : public BackendConnection {
  private:
   // Sentinels may name a server that has just been made a replica: writes must not reach it.
   bool must_be_master() const { return backend_.server().address.kind == config::Address::Kind::sentinel; }
+  static constexpr std::string_view kAskVersion = "version";  // marks the request
+
+  void learn_version(std::string_view info) const {
+    constexpr std::string_view kField = "\nredis_version:";
+    const size_t at = info.find(kField);
+    if (at == std::string_view::npos) return;
+    const std::string_view text = info.substr(at + kField.size());
+    const std::string_view version = text.substr(0, text.find_first_not_of("0123456789."));
+    if (!version.empty() && version.size() <= kMaxVersion) backend_.learn_version(version);
+  }
+  static constexpr size_t kMaxVersion = 32;
 
   ReplyScanner scanner_;
 };

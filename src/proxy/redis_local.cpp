@@ -1,5 +1,7 @@
 // The redis commands that the proxy answers itself: those of the connection, and what clients ask to know the server.
 
+#include "proxy/redis_local.h"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -16,20 +18,15 @@ using redis::Command;
 
 namespace {
 
-// What clients take for the server's version: they gate features on it. The command table is that of redis 7.0.
-constexpr std::string_view kShownVersion = "7.0.0";
-
 bool equal_fold(std::string_view a, std::string_view b) {
   return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
 }
 
-bool valid_name(std::string_view name) {
+}  // namespace
+
+bool valid_client_name(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
 }
-
-constexpr std::string_view kBadName = "ERR Client names cannot contain spaces, newlines or special characters.";
-
-}  // namespace
 
 void RedisSession::local(const Command& command) {
   const std::string_view name = command.name;
@@ -77,57 +74,6 @@ void RedisSession::local_select() {
   error("ERR value is not an integer or out of range");
 }
 
-void RedisSession::local_hello() {
-  const uint32_t argc = parser_->argc();
-  if (argc >= 2) {
-    const std::string_view version = parser_->arg(1);
-    if (version.empty() || !std::ranges::all_of(version, [](char c) { return c >= '0' && c <= '9'; })) {
-      return error("ERR Protocol version is not an integer or out of range");
-    }
-    if (version != "2") return error("NOPROTO unsupported protocol version");
-  }
-  std::string_view name;
-  bool named = false;
-  for (uint32_t i = 2; i < argc; ++i) {
-    if (argc > redis::RequestParser::kFirstArgs) return error("ERR Syntax error in HELLO option");
-    const std::string_view option = parser_->arg(i);
-    if (equal_fold(option, "AUTH") && i + 2 < argc) {
-      if (!log_in(parser_->arg(i + 1), parser_->arg(i + 2))) return;
-      i += 2;
-    } else if (equal_fold(option, "SETNAME") && i + 1 < argc) {
-      name = parser_->arg(++i);
-      named = true;
-      if (!valid_name(name)) return error(kBadName);
-    } else {
-      return error("ERR Syntax error in HELLO option '" + std::string(option) + "'");
-    }
-  }
-  if (user_ == nullptr) {
-    return error(
-        "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> "
-        "<pass> option can be used to authenticate the client and select the RESP protocol version at the same time");
-  }
-  if (named) set_name(name);
-  std::string& out = cluster_.scratch();
-  out.clear();
-  redis::append_array_header(out, 14);
-  redis::append_bulk(out, "server");
-  redis::append_bulk(out, "redis");
-  redis::append_bulk(out, "version");
-  redis::append_bulk(out, kShownVersion);
-  redis::append_bulk(out, "proto");
-  redis::append_integer(out, 2);
-  redis::append_bulk(out, "id");
-  redis::append_integer(out, static_cast<int64_t>(id()));
-  redis::append_bulk(out, "mode");
-  redis::append_bulk(out, "standalone");
-  redis::append_bulk(out, "role");
-  redis::append_bulk(out, "master");
-  redis::append_bulk(out, "modules");
-  redis::append_array_header(out, 0);
-  answer(out);
-}
-
 void RedisSession::set_name(std::string_view name) {
   name_ = name.empty() ? nullptr : std::make_unique<std::string>(name);
 }
@@ -136,7 +82,7 @@ void RedisSession::local_client(const Command& command) {
   const std::string_view sub = command.name.substr(std::strlen("client|"));
   std::string& out = cluster_.scratch();
   if (sub == "setname") {
-    if (!valid_name(parser_->arg(2))) return error(kBadName);
+    if (!valid_client_name(parser_->arg(2))) return error(kBadClientName);
     set_name(parser_->arg(2));
     return answer_static("+OK\r\n");
   }
@@ -154,7 +100,7 @@ void RedisSession::local_client(const Command& command) {
     if (!equal_fold(attribute, "lib-name") && !equal_fold(attribute, "lib-ver")) {
       return error("ERR Unrecognized option '" + std::string(attribute) + "'");
     }
-    if (!valid_name(parser_->arg(3))) {
+    if (!valid_client_name(parser_->arg(3))) {
       return error("ERR " + std::string(attribute) + " cannot contain spaces, newlines or special characters.");
     }
     return answer_static("+OK\r\n");
@@ -191,7 +137,7 @@ std::string RedisSession::info_text() const {
   };
   if (wants("server")) {
     section("Server");
-    line("redis_version", kShownVersion);
+    line("redis_version", cluster_.shown_version());
     line("redis_mode", "standalone");
     line("overlord_version", OVERLORD_VERSION);
     line("process_id", std::to_string(::getpid()));

@@ -55,6 +55,29 @@ ParserPool& parser_pool() {
   return pool;
 }
 
+// Converters that no session needs now: only a reply that is passed on in pieces needs one for longer than a call.
+class ConverterPool {
+ public:
+  std::unique_ptr<redis::Resp3Converter> take() {
+    if (free_.empty()) return std::make_unique<redis::Resp3Converter>();
+    std::unique_ptr<redis::Resp3Converter> converter = std::move(free_.back());
+    free_.pop_back();
+    return converter;
+  }
+  void give(std::unique_ptr<redis::Resp3Converter> converter) {
+    if (free_.size() < kKept) free_.push_back(std::move(converter));
+  }
+
+ private:
+  static constexpr size_t kKept = 64;
+  std::vector<std::unique_ptr<redis::Resp3Converter>> free_;
+};
+
+ConverterPool& converter_pool() {
+  thread_local ConverterPool pool;
+  return pool;
+}
+
 bool is_flush(const Command& command) { return command.name == "flushall" || command.name == "flushdb"; }
 
 }  // namespace
@@ -83,7 +106,8 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   if (parser_->is_inline() || parser_->args_seen() < 2) return Step::need_more;
   const Command* command = redis::find_command(parser_->arg(0));
   if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
-      !surely_permitted(*command, parser_->arg(1)) || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
+      (protocol_ == 3 && redis::shape_needs_arguments(*command)) || !surely_permitted(*command, parser_->arg(1)) ||
+      parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
   }
   if (in_flight()) {
@@ -91,6 +115,7 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
     return Step::need_more;
   }
   cluster_.counters().requests.add();
+  if (protocol_ == 3) reply_shape_ = redis::reply_shape(*command, *parser_);
   Request& request = new_request(Wire::redis, Answer::reply);
   request.command = command;
   request.key = parser_->arg(1);
@@ -151,6 +176,7 @@ void RedisSession::handle() {
   if (command->rule != redis::CallRule::none) [[unlikely]] {
     if (const std::string_view why = redis::refused_call(*command, *parser_); !why.empty()) return error(why);
   }
+  if (protocol_ == 3) reply_shape_ = redis::reply_shape(*command, *parser_);
   switch (command->treatment) {
     case Treatment::single: return route_single(*command);
     case Treatment::one_node:
@@ -242,7 +268,23 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
   route(request);
 }
 
-void RedisSession::write_answer(Request& request, ChunkQueue& out) { write_redis_answer(request, turn_.requests, out); }
+void RedisSession::write_answer(Request& request, ChunkQueue& out) {
+  if (converter_ == nullptr) [[likely]]
+    return write_redis_answer(request, turn_.requests, out);
+  // Its front has been passed on.
+  convert_chain(*converter_, request.reply_chain, turn_.chunks(), out);
+  converter_pool().give(std::move(converter_));
+}
+
+void RedisSession::write_part(Request& request, ChunkQueue& out) {
+  if (request.shape == redis::ShapeId::resp2) return out.splice(request.reply_chain);
+  if (request.reply_chain.empty()) return;
+  if (converter_ == nullptr) {
+    converter_ = converter_pool().take();
+    converter_->start(request.shape);
+  }
+  convert_chain(*converter_, request.reply_chain, turn_.chunks(), out);
+}
 
 std::unique_ptr<Session> make_redis_session(Cluster& cluster, uint64_t id) {
   return std::make_unique<RedisSession>(cluster, id);

@@ -1,5 +1,5 @@
 #pragma once
-// RedisSession: a client that speaks RESP2 (or inline commands). Commands with keys go down the route tree, those of
+// RedisSession: a client that speaks RESP2 or RESP3 (or inline commands). Commands with keys go down the route tree, those of
 // the connection are answered here (redis_local.cpp), commands over several nodes are split (redis_split.h).
 
 #include <memory>
@@ -7,6 +7,7 @@
 
 #include "protocol/redis/command.h"
 #include "protocol/redis/request_parser.h"
+#include "protocol/redis/resp3.h"
 #include "proxy/session.h"
 
 namespace overlord::proxy {
@@ -19,6 +20,7 @@ class RedisSession final : public Session {
   Step consume(std::string_view bytes, size_t& used) override;
   Step consume_upload(std::string_view bytes, size_t& used) override;
   void write_answer(routing::Request& request, ChunkQueue& out) override;
+  void write_part(routing::Request& request, ChunkQueue& out) override;
   std::string_view failure_line(routing::Failure failure) const override { return routing::redis_error_line(failure); }
 
  private:
@@ -61,9 +63,12 @@ class RedisSession final : public Session {
   redis::MessageScanner& upload_scanner();
 
   std::unique_ptr<redis::MessageScanner> scanner_;  // of an upload
-  const access::User* user_;                        // null: not authenticated
-  std::unique_ptr<Penalty> penalty_;                // since the last wrong password
-  std::unique_ptr<std::string> name_;               // CLIENT SETNAME
+  // Of the reply that is passed on in pieces to a client that speaks RESP3.
+  std::unique_ptr<redis::Resp3Converter> converter_;
+  uint8_t protocol_ = 2;               // 2 or 3
+  const access::User* user_;           // null: not authenticated
+  std::unique_ptr<Penalty> penalty_;   // since the last wrong password
+  std::unique_ptr<std::string> name_;  // CLIENT SETNAME
 };
 
 }  // namespace overlord::proxy

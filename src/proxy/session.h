@@ -91,7 +91,8 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   Cluster& cluster_;
   Turn& turn_;
   net::Stream stream_;
-  uint32_t weight_ = 0;  // requests in flight, a multi-get's keys counted singly
+  uint32_t weight_ = 0;                                 // requests in flight, a multi-get's keys counted singly
+  redis::ShapeId reply_shape_ = redis::ShapeId::resp2;  // of the requests that are made now
 
  private:
   enum class Life : uint8_t { open, closing, dead };

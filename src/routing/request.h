@@ -25,6 +25,7 @@
 
 #include "base/buffer_pool.h"
 #include "base/chunk.h"
+#include "protocol/redis/reply_shape.h"
 #include "routing/failure.h"
 
 namespace overlord::redis {
@@ -136,7 +137,8 @@ struct Request {
   bool asking : 1;          // redis: ASKING goes in front of it on the same connection
   bool reached : 1;         // it failed, and its bytes may have reached the backend
   uint8_t hop_count;
-  uint8_t opcode;  // memcache binary: as the client sent it
+  uint8_t opcode;        // memcache binary: as the client sent it
+  redis::ShapeId shape;  // redis: how the reply is written for a client that speaks RESP3; resp2: as it is
 
   // What is sent. Valid while Route::send runs, in the receive buffers or the session's partial message.
   std::string_view bytes;

@@ -10,7 +10,7 @@ from harness import SCALE
 class Fake:
     """behave(peer, fake) runs in a thread of its own for every connection; returning closes it.
 
-    The default answers PING (redis) and version (memcache) as a healthy server, so that a proxy which validates
+    The default answers PING and INFO server (redis) and version (memcache) as a healthy server, so that a proxy which validates
     its connections gets past that: see Peer.
     """
 
@@ -118,6 +118,9 @@ class Peer:
                 args.append(self.exact(size + 2)[:-2])
             if args[0].upper() == b"PING":
                 self.send(b"+PONG\r\n")
+                continue
+            if args == [b"INFO", b"server"]:
+                self.send(b"$32\r\n# Server\r\nredis_version:7.0.15\r\n\r\n")
                 continue
             self.fake.received += b" ".join(args) + b"\n"
             return args

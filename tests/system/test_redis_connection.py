@@ -83,7 +83,6 @@ def test_hello(rd, rd_direct):
         assert fields[b"proto"] == 2 and fields[b"server"] and fields[b"version"], fields
         assert {b"server", b"version", b"proto", b"id", b"mode", b"role", b"modules"} <= set(fields)
     assert client.cmd("CLIENT", "GETNAME") == b"me"
-    assert client.cmd("HELLO", "3").startswith("NOPROTO")
     assert client.cmd("HELLO", "9").startswith("NOPROTO")
     assert client.cmd_raw("HELLO", "x") == rd_direct().cmd_raw("HELLO", "x")
     assert client.cmd("PING") == "PONG"
