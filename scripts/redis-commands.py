@@ -46,6 +46,8 @@ TREATMENT = {
     "any_node": "function|dump function|help function|list lolwut memory|help object|help script|help xgroup|help xinfo|help",
     "local": """
         auth echo hello info ping quit select time
+        cluster|info cluster|keyslot cluster|links cluster|myid cluster|nodes cluster|replicas cluster|shards
+        cluster|slaves cluster|slots
         acl|cat acl|list acl|users acl|whoami
         command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
         command|list

@@ -59,6 +59,16 @@ Verdict set_redis_auth(C& cluster, const std::string& text) {
   return {};
 }
 
+Verdict set_cluster_announce(C& cluster, const std::string& text) {
+  if (text.empty()) return {};
+  auto address = parse_backend_address(text);
+  if (!address || address->kind != Address::Kind::tcp)
+    return Complaint{quoted(text) + ": " + (address ? "not HOST:PORT" : address.error().message),
+                     "write what clients connect to, like 10.0.0.1:26379"};
+  cluster.cluster_announce = std::move(*address);
+  return {};
+}
+
 Verdict set_sentinel_auth(C& cluster, const std::string& text) {
   cluster.sentinel_auth = text;
   return {};
@@ -111,6 +121,16 @@ const Key<C> kKeys[] = {
     {{.section = Section::cluster, .name = "sentinel_auth", .type = "string", .default_value = "\"\"",
       .doc = "Password for the Sentinels."},
      set_sentinel_auth},
+
+    {{.section = Section::cluster, .name = "cluster_announce", .type = "string", .default_value = "\"\"",
+      .doc = "HOST:PORT at which cluster clients reach this proxy; CLUSTER SLOTS and its like show it as a master. Empty: "
+             "for redis_cluster the address that the client reached; for redis CLUSTER is an error, as from a server "
+             "without cluster support."},
+     set_cluster_announce},
+    {{.section = Section::cluster, .name = "cluster_proxies", .type = "array of strings", .default_value = "-",
+      .doc = "HOST:PORT of every proxy before the same backends, the same list for each: cluster clients see them as "
+             "masters that share the slots."},
+     std::monostate{}},
 
     {{.section = Section::cluster, .name = "hash_method", .type = "string", .default_value = "\"fnv1a_64\"",
       .doc = "How a key becomes a number: fnv1a_64, fnv1_64, fnv1a_32, fnv1_32, crc16, crc32, crc32a, md5, "

@@ -177,6 +177,32 @@ void read_sentinels(const Reader& reader, ReadCluster& read, Reporter& reporter)
                    "name the masters in masters = [\"mymaster:1\"], and take servers out");
 }
 
+void read_proxies(const Reader& reader, ReadCluster& read, Reporter& reporter) {
+  const TomlEntry* entry = reader.find("cluster_proxies");
+  if (entry == nullptr) return;
+  const std::string key = reader.path("cluster_proxies");
+  const char* example = "write cluster_proxies = [\"10.0.0.1:26379\", \"10.0.0.2:26379\"]";
+  if (entry->value.get<TomlArray>() == nullptr)
+    return reporter.error(entry->value.at, key,
+                          "expected an array of strings, found " + std::string(entry->value.type_name()), example);
+  for (const auto& [text, at] : strings(*entry, key, reporter)) {
+    auto address = parse_backend_address(text);
+    if (address && address->kind == Address::Kind::tcp)
+      read.config.cluster_proxies.push_back(std::move(*address));
+    else
+      reporter.error(at, key, quoted(text) + " is not HOST:PORT", example);
+  }
+  if (read.config.cluster_proxies.empty()) return;
+  const auto& announce = read.config.cluster_announce;
+  const auto& all = read.config.cluster_proxies;
+  if (!announce)
+    reporter.error(entry->at, reader.path("cluster_announce"), "missing beside cluster_proxies",
+                   "say which of them this proxy is");
+  else if (std::find(all.begin(), all.end(), *announce) == all.end())
+    reporter.error(entry->at, key, "cluster_announce " + to_string(*announce) + " is not among them",
+                   "the list names every proxy, also this one");
+}
+
 void read_servers(const Reader& reader, ReadCluster& read, Reporter& reporter) {
   ClusterConfig& cluster = read.config;
   const bool by_sentinel = reader.find("sentinels") != nullptr;
@@ -260,6 +286,7 @@ ReadCluster read_cluster(const TomlTable& table, Position at, size_t number, std
   read_listen(reader, read, reporter);
   read_hash_tag(reader, read, reporter);
   read_sentinels(reader, read, reporter);
+  read_proxies(reader, read, reporter);
   read_servers(reader, read, reporter);
   read_access(reader, read, reporter);
   check_together(reader, read, reporter);

@@ -83,6 +83,11 @@ struct ClusterConfig {
 
   std::string redis_auth;  // password for the backends; empty: none
   std::string password;    // of the default user; empty: not asked
+  // What cluster clients are shown: this proxy's address and those of all proxies. Neither: the address that the
+  // client reached, for redis_cluster; nothing for redis.
+  std::optional<Address> cluster_announce;
+  std::vector<Address> cluster_proxies;
+
   // Redis masters that Sentinels watch: `servers` then has one for each, with addresses of kind sentinel.
   std::vector<Address> sentinels;
   std::string sentinel_auth;  // password for the Sentinels; empty: none

@@ -57,6 +57,7 @@ void RedisSession::local(const Command& command) {
     return answer(out);
   }
   if (name.starts_with("client|")) return local_client(command);
+  if (name.starts_with("cluster|")) return local_cluster(command);
   if (name.starts_with("acl|")) return local_acl(command);
   if (name.starts_with("command")) {
     redis::append_command_reply(out, command, *parser_);
@@ -169,7 +170,7 @@ std::string RedisSession::info_text() const {
   }
   if (wants("cluster")) {
     section("Cluster");
-    line("cluster_enabled", "0");
+    line("cluster_enabled", shown_as_cluster() ? "1" : "0");
   }
   if (wants("backends")) {
     section("Backends");

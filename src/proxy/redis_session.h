@@ -54,6 +54,9 @@ class RedisSession final : public Session {
   void local_hello();
   void set_name(std::string_view name);
   void local_select();
+  // redis_local_cluster.cpp
+  bool shown_as_cluster() const;
+  void local_cluster(const redis::Command& command);
   void local_info();
   std::string info_text() const;
 
