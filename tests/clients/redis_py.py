@@ -52,6 +52,9 @@ class RedisPy(report.Runner):
         expect_error(refused, lambda: self.open(port, password="wrong").ping(), "invalid", "WRONGPASS")
         expect_error(refused, lambda: self.open(port).ping(), "Authentication required")
 
+    def resp3(self):
+        raise NotInClient("redis-py of this version speaks RESP2")
+
     def strings(self):
         with self.open() as client:
             k = self.key("string")
