@@ -23,6 +23,15 @@ Verdict set_cache_type(C& cluster, const std::string& text) {
   return Complaint{"unknown type " + quoted(text), "use one of memcache, memcache_binary, redis, redis_cluster"};
 }
 
+Verdict set_read_from(C& cluster, const std::string& text) {
+  for (ReadFrom policy : {ReadFrom::master, ReadFrom::replica, ReadFrom::prefer_replica, ReadFrom::nearest}) {
+    if (to_string(policy) != text) continue;
+    cluster.read_from = policy;
+    return {};
+  }
+  return Complaint{"unknown policy " + quoted(text), "use one of master, replica, prefer_replica, nearest"};
+}
+
 Verdict set_hash_method(C& cluster, const std::string& text) {
   if (text.empty() || text == "fnv1a64") return {};  // what the Go program called its default
   const auto method = hashing::parse_method(text);
@@ -217,6 +226,16 @@ const Key<C> kKeys[] = {
       .doc = "Requests that take longer go to the slow log; 0: off. The flag -slower-than overrides it for every "
              "cluster.", .reloadable = true, .state = KeyState::later},
      [](C& c, int64_t us) { c.slowlog_slower_than = microseconds(us); }},
+
+    {{.section = Section::cluster, .name = "read_from", .type = "string", .default_value = "\"master\"",
+      .doc = "redis_cluster: where commands that only read go: master; replica (an error when no replica can serve); "
+             "prefer_replica (else the master); nearest (of all nodes of the slot, by the time of a PING)."},
+     set_read_from},
+    {{.section = Section::cluster, .name = "max_replica_lag", .type = "integer", .default_value = "10485760",
+      .unit = "bytes", .lowest = 0, .highest = 1LL << 40,
+      .doc = "redis_cluster: a replica that is further behind its master is not read from. By what CLUSTER SHARDS tells, "
+             "asked about every second; 0: however far."},
+     [](C& c, int64_t bytes) { c.max_replica_lag = static_cast<uint64_t>(bytes); }},
 
     {{.section = Section::cluster, .name = "flush_all_enabled", .type = "boolean", .default_value = "false",
       .doc = "Let flush_all, FLUSHALL and FLUSHDB through to every backend; otherwise they are refused.",

@@ -256,6 +256,9 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
       reporter.warning(reader.find("redis_auth")->value.at, reader.path("redis_auth"),
                        "has no effect: only redis has passwords", "take it out");
   }
+  if (type != nullptr && cluster.cache_type != CacheType::redis_cluster && cluster.read_from != ReadFrom::master)
+    reporter.warning(reader.find("read_from")->value.at, reader.path("read_from"),
+                     "has no effect: only a redis_cluster has replicas here", "take it out");
   if (cluster.cache_type == CacheType::redis_cluster && cluster.ping_auto_eject) {
     reporter.warning(reader.find("ping_auto_eject")->value.at, reader.path("ping_auto_eject"),
                      "has no effect: a redis_cluster says itself which of its nodes serve", "take it out");

@@ -16,6 +16,16 @@ std::string_view to_string(CacheType type) {
   return {};
 }
 
+std::string_view to_string(ReadFrom policy) {
+  switch (policy) {
+    case ReadFrom::master: return "master";
+    case ReadFrom::replica: return "replica";
+    case ReadFrom::prefer_replica: return "prefer_replica";
+    case ReadFrom::nearest: return "nearest";
+  }
+  return {};
+}
+
 std::string_view to_string(IoDriver driver) {
   switch (driver) {
     case IoDriver::automatic: return "auto";

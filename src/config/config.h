@@ -24,10 +24,12 @@ using std::chrono::microseconds;
 using std::chrono::milliseconds;
 
 enum class CacheType { memcache, memcache_binary, redis, redis_cluster };
+enum class ReadFrom { master, replica, prefer_replica, nearest };
 enum class IoDriver { automatic, epoll, io_uring };
 
 std::string_view to_string(CacheType type);
 std::string_view to_string(IoDriver driver);
+std::string_view to_string(ReadFrom policy);
 
 bool is_redis(CacheType type);
 
@@ -107,6 +109,9 @@ struct ClusterConfig {
   milliseconds eject_retry_interval{3000};  // between probes of a node that is out
 
   microseconds slowlog_slower_than{0};  // 0: off
+
+  ReadFrom read_from = ReadFrom::master;  // redis_cluster: which node of a slot commands that only read go to
+  uint64_t max_replica_lag = 10U << 20;   // bytes that a replica may be behind and still be read from; 0: any
 
   bool flush_all_enabled = false;  // flush_all, FLUSHALL and FLUSHDB reach the backends
   bool coalesce_gets = true;       // memcache: waiting single gets leave as one multi-key get

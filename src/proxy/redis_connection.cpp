@@ -67,6 +67,10 @@ class RedisConnection final : public BackendConnection {
       redis::append_command(auth, words);
       take_internal(make_internal(Wire::redis), auth);
     }
+    // A replica serves reads only after this; to a master it means nothing.
+    if (reads_replicas() && state() == State::connecting) {
+      take_internal(make_internal(Wire::redis), "*1\r\n$8\r\nREADONLY\r\n");
+    }
     take_internal(make_internal(Wire::redis), must_be_master() ? "*1\r\n$4\r\nROLE\r\n" : "*1\r\n$4\r\nPING\r\n");
     if (state() == State::connecting && backend_.ask_version()) {
       Request& ask = make_internal(Wire::redis);
@@ -100,6 +104,11 @@ class RedisConnection final : public BackendConnection {
     if (!version.empty() && version.size() <= kMaxVersion) backend_.learn_version(version);
   }
   static constexpr size_t kMaxVersion = 32;
+
+  bool reads_replicas() const {
+    const config::ClusterConfig& cluster = backend_.cluster();
+    return cluster.cache_type == config::CacheType::redis_cluster && cluster.read_from != config::ReadFrom::master;
+  }
 
   ReplyScanner scanner_;
 };

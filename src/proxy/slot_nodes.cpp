@@ -10,6 +10,9 @@ namespace {
 // A node is dropped when so many descriptions in a row did not name it.
 constexpr uint32_t kMissedToGo = 3;
 
+// Ways that differ by less than a quarter and this are taken for the same.
+constexpr uint64_t kSameWay = 200'000;
+
 }  // namespace
 
 SlotNodes::SlotNodes(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id,
@@ -119,12 +122,7 @@ bool SlotNodes::apply(const redis::Topology& topology) {
       }
     }
     if (master->slots > 0) start(*master);
-    for (const redis::TopologyNode& one : shard.replicas) {
-      SlotNode* replica = add(one.host, one.port);
-      if (replica == nullptr) continue;
-      replica->missed = 0;
-      replica->named = true;
-    }
+    add_replicas(*master, shard);
   }
   for (uint32_t slot = 0; slot < hashing::kSlots; ++slot) {
     if (named.test(slot) || owner_[slot] == kNobody || !unnamed_.test(slot)) continue;
@@ -133,6 +131,59 @@ bool SlotNodes::apply(const redis::Topology& topology) {
   }
   unnamed_ = ~named;
   return changed;
+}
+
+void SlotNodes::add_replicas(SlotNode& master, const redis::TopologyShard& shard) {
+  master.replicas.clear();
+  for (const redis::TopologyNode& one : shard.replicas) {
+    SlotNode* replica = add(one.host, one.port);
+    if (replica == nullptr) continue;
+    replica->missed = 0;
+    replica->named = true;
+    if (cluster_.read_from == config::ReadFrom::master) continue;
+    start(*replica);
+    // Where no offsets are told they are all 0.
+    const uint64_t lag = shard.master.offset > one.offset ? shard.master.offset - one.offset : 0;
+    const bool near = cluster_.max_replica_lag == 0 || lag <= cluster_.max_replica_lag;
+    if (one.healthy && near) master.replicas.push_back(replica->index);
+  }
+  choose_readers(master);
+}
+
+void SlotNodes::choose_readers(SlotNode& master) {
+  master.readers = master.replicas;
+  if (cluster_.read_from != config::ReadFrom::nearest) return;
+  master.readers.push_back(master.index);
+  const auto way = [this](uint16_t index) {
+    const SlotNode& node = *nodes_[index];
+    return node.ping != nullptr ? node.ping->time() : UINT64_MAX / 4;
+  };
+  uint64_t shortest = UINT64_MAX / 4;
+  for (const uint16_t index : master.readers) shortest = std::min(shortest, way(index));
+  std::erase_if(master.readers, [&](uint16_t index) { return way(index) > shortest + shortest / 4 + kSameWay; });
+}
+
+void SlotNodes::ping() {
+  if (cluster_.read_from != config::ReadFrom::nearest) return;
+  for (const auto& node : nodes_) {
+    if (node == nullptr || !node->started) continue;
+    if (node->ping == nullptr) node->ping = std::make_unique<NodePing>(turn_, *node->backend);
+    node->ping->send();
+  }
+  for (const auto& node : nodes_) {
+    if (node != nullptr && node->slots > 0) choose_readers(*node);
+  }
+}
+
+SlotNode* SlotNodes::reader(uint16_t slot, uint32_t client) const {
+  SlotNode* master = owner(slot);
+  if (master == nullptr) return nullptr;
+  const size_t count = master->readers.size();
+  for (size_t i = 0; i < count; ++i) {
+    SlotNode* node = nodes_[master->readers[(client + i) % count]].get();
+    if (!node->backend->failing()) return node;
+  }
+  return cluster_.read_from == config::ReadFrom::replica ? nullptr : master;
 }
 
 void SlotNodes::drop_gone() {
@@ -147,6 +198,11 @@ void SlotNodes::drop_gone() {
     log_info("cluster ", cluster_.name, ": ", node->server.ring_name, " is not one of its nodes (any more)");
     for (uint16_t& before : previous_) {
       if (before == node->index) before = kNobody;
+    }
+    for (const auto& other : nodes_) {
+      if (other == nullptr) continue;
+      std::erase(other->replicas, node->index);
+      std::erase(other->readers, node->index);
     }
     gone_.push_back({std::move(node), std::move(*at)});
     backends_.erase(at);

@@ -17,6 +17,7 @@
 #include "hashing/slot.h"
 #include "protocol/redis/topology.h"
 #include "proxy/backend.h"
+#include "proxy/node_ping.h"
 
 namespace overlord::proxy {
 
@@ -28,6 +29,10 @@ struct SlotNode {
   uint32_t missed = 0;  // descriptions in a row that did not name it
   bool named = false;   // by any description
   bool started = false;
+  std::unique_ptr<NodePing> ping;  // read_from nearest only
+  // A master's: nodes that may be read from, the choice of read_from among them being made by readers.
+  std::vector<uint16_t> replicas;
+  std::vector<uint16_t> readers;
 };
 
 class SlotNodes {
@@ -41,6 +46,8 @@ class SlotNodes {
     const uint16_t index = owner_[slot];
     return index == kNobody ? nullptr : nodes_[index].get();
   }
+  // Where to read, by read_from; `client` spreads clients over several. null: nobody may be read from.
+  SlotNode* reader(uint16_t slot, uint32_t client) const;
   // Loop time at which a slot last got another owner.
   uint64_t last_change() const { return last_change_; }
   // The node that had the slot when a client began what it has in flight (since), if that is another than now and its
@@ -54,6 +61,8 @@ class SlotNodes {
   void add_seeds();
   // Returns whether a slot got another owner or lost it.
   bool apply(const redis::Topology& topology);
+  // Measures the way to the nodes, for read_from nearest, and chooses readers anew. Called about once a second.
+  void ping();
   // Drops nodes that have left. Called about once a second, never while a backend is at work.
   void drop_gone();
 
@@ -74,6 +83,8 @@ class SlotNodes {
   SlotNode* make(config::ServerConfig server, NameLookup lookup);
   void set_owner(uint16_t slot, uint16_t index);
   void start(SlotNode& node);
+  void add_replicas(SlotNode& master, const redis::TopologyShard& shard);
+  void choose_readers(SlotNode& master);
 
   Turn& turn_;
   const config::ClusterConfig& cluster_;

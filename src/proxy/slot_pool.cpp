@@ -53,6 +53,7 @@ SlotPool::SlotPool(Turn& turn, const config::ClusterConfig& cluster, Resolver& r
     : turn_(turn),
       cluster_(cluster),
       tag_("{}", hashing::Compat::twemproxy),  // the rule for an empty tag is that of Redis Cluster
+      stray_(cluster.read_from != config::ReadFrom::master),
       patience_(cluster.read_timeout.count() > 0 ? nanoseconds(cluster.read_timeout) : kLongestPatience),
       nodes_(turn, cluster, resolver, next_id, *this),
       refresher_(turn, cluster, nodes_),
@@ -60,6 +61,7 @@ SlotPool::SlotPool(Turn& turn, const config::ClusterConfig& cluster, Resolver& r
 
 void SlotPool::housekeeping() {
   for (const auto& backend : nodes_.backends()) backend->close_idle_spares();
+  nodes_.ping();
   nodes_.drop_gone();
 }
 
@@ -72,11 +74,31 @@ void SlotPool::send(Request& request) noexcept {
     if (!request.in_order) {
       lane->since = turn_.now();
       lane->retrying = lane->parked = 0;
+      lane->wrote = false;
     } else if (lane->retrying + lane->parked > 0 || lane->since <= nodes_.last_change()) [[unlikely]] {
       return send_or_park(request);
     }
   }
+  if (stray_) [[unlikely]]
+    return send_by_map(request, 0);
   send_to(request, nodes_.owner(static_cast<uint16_t>(request.key_hash)));
+}
+
+bool SlotPool::may_stray(const Request& request) const noexcept {
+  return stray_ && only_reads(request) && request.lane != nullptr && !request.lane->wrote;
+}
+
+void SlotPool::send_by_map(Request& request, uint32_t attempt) noexcept {
+  const auto slot = static_cast<uint16_t>(request.key_hash);
+  if (may_stray(request)) {
+    // Where the master would do as well it gets what a replica could not answer.
+    const bool master_too = attempt > 0 && cluster_.read_from != config::ReadFrom::replica;
+    SlotNode* reader = master_too ? nodes_.owner(slot) : nodes_.reader(slot, request.lane->number + attempt);
+    if (reader == nullptr && nodes_.owner(slot) != nullptr) return routing::fail(request, Failure::no_backend);
+    return send_to(request, reader);
+  }
+  if (stray_ && request.lane != nullptr && !only_reads(request)) request.lane->wrote = true;
+  send_to(request, nodes_.owner(slot));
 }
 
 void SlotPool::send_to(Request& request, SlotNode* node) noexcept {
@@ -89,8 +111,12 @@ void SlotPool::send_or_park(Request& request) noexcept {
   Lane& lane = *request.lane;
   const auto slot = static_cast<uint16_t>(request.key_hash);
   if (lane.retrying + lane.parked == 0) {
-    SlotNode* earlier = nodes_.earlier_owner(slot, lane.since, patience_);
-    return send_to(request, earlier != nullptr ? earlier : nodes_.owner(slot));
+    if (may_stray(request)) return send_by_map(request, 0);
+    if (SlotNode* earlier = nodes_.earlier_owner(slot, lane.since, patience_)) {
+      if (!only_reads(request)) lane.wrote = true;
+      return send_to(request, earlier);
+    }
+    return send_by_map(request, 0);
   }
   if (!request.copy || !waiting_.add(request, 0)) return routing::fail(request, Failure::queue_full);
   ++lane.parked;
@@ -104,7 +130,7 @@ bool SlotPool::on_due(Request& request) noexcept {
     request.sent_at = turn_.now();
     request.bytes = request.copy_view();
   }
-  send_to(request, nodes_.owner(static_cast<uint16_t>(request.key_hash)));
+  send_by_map(request, request.parent != nullptr && request.hop_count == 0 ? 1 : 0);
   return true;
 }
 
@@ -147,6 +173,7 @@ bool SlotPool::retry(Request& request, Request& answered, Attempt attempt) noexc
 
 bool SlotPool::retry_failure(Request& request, Request& answered, Attempt attempt) noexcept {
   switch (answered.failure) {
+    case Failure::no_backend: refresher_.ask(); return false;
     case Failure::slot_not_served: refresher_.ask(); return !refresher_.known() && wait(request, answered, attempt);
     case Failure::backend_down:
     case Failure::connection_lost:

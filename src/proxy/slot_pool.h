@@ -62,6 +62,9 @@ class SlotPool final : public Pool, public HealthListener, public RetryListener 
 
   uint16_t slot_of(std::string_view key) const noexcept { return hashing::slot(tag_.trim(key)); }
   void send_to(routing::Request& request, SlotNode* node) noexcept;
+  void send_by_map(routing::Request& request, uint32_t attempt) noexcept;
+  // It only reads, and may do so from a replica.
+  bool may_stray(const routing::Request& request) const noexcept;
   void send_or_park(routing::Request& request) noexcept;
   // True: the request was taken up again.
   bool retry(routing::Request& request, routing::Request& answered, Attempt attempt) noexcept;
@@ -76,6 +79,7 @@ class SlotPool final : public Pool, public HealthListener, public RetryListener 
   Turn& turn_;
   const config::ClusterConfig& cluster_;
   const hashing::HashTag tag_;
+  const bool stray_;         // reads may go to replicas
   const uint64_t patience_;  // ns from the first send until an error is the answer
   SlotNodes nodes_;
   TopologyRefresher refresher_;

@@ -10,6 +10,8 @@ namespace {
 
 constexpr uint64_t kMillisecond = 1'000'000;
 constexpr uint64_t kPeriod = 10'000 * kMillisecond;
+// Where replicas are read from, what they lag behind is of interest.
+constexpr uint64_t kReplicaPeriod = 1'000 * kMillisecond;
 constexpr uint64_t kFirstGap = 50 * kMillisecond;
 constexpr uint64_t kLastGap = 400 * kMillisecond;
 // A node that has not answered by then is given up for this time, whatever read_timeout says.
@@ -137,7 +139,8 @@ void TopologyRefresher::read_answer() {
 void TopologyRefresher::rest() {
   const uint64_t now = turn_.now();
   next_allowed_ = now + around(gap_);
-  arm(wanted_ ? next_allowed_ - now : around(kPeriod));
+  const uint64_t period = cluster_.read_from == config::ReadFrom::master ? kPeriod : kReplicaPeriod;
+  arm(wanted_ ? next_allowed_ - now : around(period));
 }
 
 }  // namespace overlord::proxy

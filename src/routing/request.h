@@ -100,6 +100,7 @@ struct Lane {
   uint32_t retrying = 0;  // its requests that wait to be sent again, or have been after such a wait
   uint32_t parked = 0;    // its requests that wait for those
   uint64_t since = 0;     // loop time at which it last had nothing in flight before
+  bool wrote = false;     // what it has in flight since then is not only reads
 };
 
 struct Hop {
