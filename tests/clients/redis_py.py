@@ -48,9 +48,10 @@ class RedisPy(report.Runner):
         with self.open(port, password=password) as client:
             expect(client.set(self.key("auth"), "in"), True)
             expect(client.get(self.key("auth")), b"in")
-        refused = (redis.RedisError,)
+        refused = (redis.RedisError, redis.exceptions.RedisClusterException)
         expect_error(refused, lambda: self.open(port, password="wrong").ping(), "invalid", "WRONGPASS")
-        expect_error(refused, lambda: self.open(port).ping(), "Authentication required")
+        expect_error(refused, lambda: self.open(port).ping(), "Authentication required",
+                     "cannot be connected")
 
     def resp3(self):
         raise NotInClient("redis-py of this version speaks RESP2")

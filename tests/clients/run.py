@@ -79,7 +79,7 @@ def drive(run, direct=False):
     run.started = time.monotonic()
     flushed = [harness.Memcached(options=["-I", "8m"]) for _ in range(2)] if run.target.kind == "memcache" else []
     try:
-        taken, refused = run.target.clusters(flushed)
+        taken, refused = run.target.clusters(flushed, peers=run.client.tool)
         if "" in refused and not direct:
             run.all_are(refused[""])
             return
@@ -161,7 +161,7 @@ def log_of(run):
 def clean(reason, given):
     """A client's error text as it would be in every run: without ports, random prefixes and folders; one line."""
     reason = reason.replace(given["prefix"], "")
-    for name in ("port", "auth_port", "flush_port"):
+    for name in ("port", "auth_port", "flush_port", "peer_port"):
         if given.get(name):
             reason = reason.replace(str(given[name]), "PORT")
     reason = re.sub(r"(/\S+)?/tests/clients/", "", reason)

@@ -186,13 +186,17 @@ class Target:
             keys |= {"tls_cert": self.session.certificates.cert, "tls_key": self.session.certificates.key}
         return keys
 
-    def clusters(self, flushed):
+    def clusters(self, flushed, peers):
         """The clusters of a run's proxy: the plain one; where the proxy takes such a file, one with a password, and
-        one that lets flush_all through, before servers that only this run uses. With them, for each that it does not
-        take, what it says against it."""
+        one that lets flush_all through, before servers that only this run uses; with peers two that cluster clients see
+        as proxies of one Redis Cluster. With them, for each that it does not take, what it says against it."""
         wanted = {"": {}, "auth": {"password": PASSWORD}}
         if flushed:
             wanted["flush"] = {"flush_all_enabled": True, "servers": flushed}
+        if self.name == CLUSTER and peers:
+            addresses = [f"127.0.0.1:{harness.free_port()}" for _ in range(2)]
+            for name, address in zip(("peer", "peer2"), addresses, strict=True):
+                wanted[name] = {"listen_addr": address, "cluster_announce": address, "cluster_proxies": addresses}
         taken, refused = {}, {}
         for name, more in wanted.items():
             made = (TlsCluster if self.tls else harness.Cluster)(**{**self.keys(), "name": f"clients{name}", **more})
@@ -201,6 +205,8 @@ class Target:
                 refused[name] = problem
             else:
                 taken[name] = made
+                if "listen_addr" in more:
+                    made.port = int(more["listen_addr"].rsplit(":", 1)[1])
         return taken, refused
 
 
