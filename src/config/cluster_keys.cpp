@@ -245,6 +245,10 @@ const Key<C> kKeys[] = {
       .doc = "memcache: single gets that wait for the same backend leave as one multi-key get.",
       .reloadable = true},
      [](C& c, bool on) { c.coalesce_gets = on; }},
+    {{.section = Section::cluster, .name = "learn_commands", .type = "boolean", .default_value = "true",
+      .doc = "redis: ask the backends which commands they have, so that those of newer servers and of modules pass by "
+             "the keys that the server says they have."},
+     [](C& c, bool on) { c.learn_commands = on; }},
     {{.section = Section::cluster, .name = "script_cache_size", .type = "integer", .default_value = "4194304",
       .unit = "bytes", .lowest = 0, .highest = 1LL << 30,
       .doc = "redis: scripts that came through are kept up to this size, and sent again to a node that answers "

@@ -116,6 +116,7 @@ struct ClusterConfig {
   bool flush_all_enabled = false;  // flush_all, FLUSHALL and FLUSHDB reach the backends
   bool coalesce_gets = true;       // memcache: waiting single gets leave as one multi-key get
 
+  bool learn_commands = true;               // redis: ask the backends which commands they have
   uint64_t script_cache_size = 4ULL << 20;  // redis: bytes of Lua scripts kept to load them again; 0: none
 
   Limits limits;

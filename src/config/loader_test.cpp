@@ -205,6 +205,7 @@ eject_retry_interval = 18
 slowlog_slower_than = 19
 flush_all_enabled = true
 coalesce_gets = false
+learn_commands = false
 script_cache_size = 1000
 max_key_size = 20
 max_value_size = 21
@@ -232,6 +233,7 @@ max_node_queue = 26
   EXPECT_EQ(cluster.slowlog_slower_than.count(), 19);
   EXPECT_TRUE(cluster.flush_all_enabled);
   EXPECT_FALSE(cluster.coalesce_gets);
+  EXPECT_FALSE(cluster.learn_commands);
   EXPECT_EQ(cluster.script_cache_size, 1000u);
   EXPECT_EQ(cluster.limits.max_key_size, 20U);
   EXPECT_EQ(cluster.limits.max_value_size, 21U);

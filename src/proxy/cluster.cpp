@@ -56,7 +56,8 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
       config_(config),
       client_timeouts_{nanoseconds(shared.process.read_timeout), nanoseconds(shared.process.write_timeout)},
       pool_(make_pool(turn, config, resolver, next_backend)),
-      scripts_(turn, *pool_, shared.script_caches.of(config)) {
+      scripts_(turn, *pool_, shared.script_caches.of(config)),
+      learned_(shared.learned.of(config)) {
   for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
     // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
     if (limit == 0) continue;
@@ -68,6 +69,13 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
 Cluster::~Cluster() {
   // Each leaves through remove(), which buries it.
   while (sessions_ != nullptr) sessions_->cut();
+}
+
+void Cluster::start() {
+  pool_->start();
+  if (!config::is_redis(config_.cache_type) || !config_.learn_commands || !learned_.claim()) return;
+  learner_ = std::make_unique<CommandLearner>(turn_, *pool_, learned_, config_.name);
+  learner_->start();
 }
 
 void Cluster::accept(net::UniqueFd fd) {

@@ -11,6 +11,8 @@
 #include "base/counter.h"
 #include "config/config.h"
 #include "net/loop.h"
+#include "proxy/command_learner.h"
+#include "proxy/learned_commands.h"
 #include "proxy/pool.h"
 #include "proxy/redis_script.h"
 #include "proxy/script_cache.h"
@@ -48,6 +50,7 @@ struct Shared {
   std::atomic<uint32_t> connections{0};
   std::atomic<uint64_t> next_session_id{1};
   ScriptCaches script_caches;
+  LearnedClusters learned;
 };
 
 class Cluster {
@@ -55,7 +58,7 @@ class Cluster {
   Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver, int32_t& next_backend);
   ~Cluster();
 
-  void start() { pool_->start(); }
+  void start();
   // Takes an accepted connection; over the limit it answers why and closes.
   void accept(net::UniqueFd fd);
   void drain_sessions();
@@ -70,6 +73,7 @@ class Cluster {
   routing::Route& root() { return *pool_; }
   Pool& pool() { return *pool_; }
   Scripts& scripts() { return scripts_; }
+  LearnedCommands& learned() { return learned_; }
   ClusterCounters& counters() { return counters_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
@@ -86,6 +90,8 @@ class Cluster {
   uint64_t client_tick_ = 0;
   std::unique_ptr<Pool> pool_;
   Scripts scripts_;
+  LearnedCommands& learned_;
+  std::unique_ptr<CommandLearner> learner_;  // in one worker
   ClusterCounters counters_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;

@@ -60,7 +60,7 @@ void RedisSession::local(const Command& command) {
   if (name.starts_with("cluster|")) return local_cluster(command);
   if (name.starts_with("acl|")) return local_acl(command);
   if (name.starts_with("command")) {
-    redis::append_command_reply(out, command, *parser_);
+    redis::append_command_reply(out, command, *parser_, cluster_.learned().all());
     return answer(out);
   }
   refuse(command);

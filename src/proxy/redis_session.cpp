@@ -163,9 +163,10 @@ void RedisSession::refuse(const Command& command) {
 
 void RedisSession::handle() {
   cluster_.counters().requests.add();
-  const redis::Resolved resolved = redis::resolve_command(*parser_);
+  redis::Resolved resolved = redis::resolve_command(*parser_);
   if (resolved.status != redis::Resolved::Status::ok) [[unlikely]] {
-    return error(redis::resolve_error(resolved, *parser_));
+    resolved = cluster_.learned().resolve(resolved, *parser_);
+    if (resolved.status != redis::Resolved::Status::ok) return error(redis::resolve_error(resolved, *parser_));
   }
   const Command* command = resolved.command;
   if (user_ == nullptr) [[unlikely]] {
@@ -247,6 +248,7 @@ void RedisSession::route_one_node(const Command& command) {
       },
       &keys);
   if (found <= 0) {
+    if ((command.flags & redis::kLearned) != 0) return error("ERR the proxy finds no keys in this call to place it by");
     if (command.treatment == Treatment::script) return send_whole(command, cluster_.scripts().placement(*parser_));
     // The server words this best, and any of them says the same.
     return send_whole(command, parser_->argc() > 1 ? parser_->arg(1) : parser_->arg(0));

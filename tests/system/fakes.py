@@ -107,8 +107,9 @@ class Peer:
         del self.buffer[:count]
         return data
 
-    def redis_request(self):
-        """The next command as a list of bytes; probes of the connection are answered here."""
+    def redis_request(self, probes=True):
+        """The next command as a list of bytes; what a proxy itself asks is answered here, unless probes is false: PING, and
+        the questions about the server's commands."""
         while True:
             head = self.line()
             assert head[:1] == b"*", head
@@ -116,11 +117,14 @@ class Peer:
             for _ in range(int(head[1:])):
                 size = int(self.line()[1:])
                 args.append(self.exact(size + 2)[:-2])
-            if args[0].upper() == b"PING":
+            if probes and args[0].upper() == b"PING":
                 self.send(b"+PONG\r\n")
                 continue
-            if args == [b"INFO", b"server"]:
+            if probes and args == [b"INFO", b"server"]:
                 self.send(b"$32\r\n# Server\r\nredis_version:7.0.15\r\n\r\n")
+                continue
+            if probes and args in ([b"COMMAND", b"COUNT"], [b"COMMAND"]):
+                self.send(b"-ERR unknown command\r\n")
                 continue
             self.fake.received += b" ".join(args) + b"\n"
             return args

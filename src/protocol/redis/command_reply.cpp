@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "protocol/redis/acl_names.h"
+#include "protocol/redis/command_names.h"
 #include "protocol/redis/glob.h"
 #include "protocol/redis/key_positions.h"
 #include "protocol/redis/request_parser.h"
@@ -16,14 +17,6 @@ namespace overlord::redis {
 namespace {
 
 using Args = std::vector<std::string_view>;
-
-// In the order of the bits of the enums in command.h.
-constexpr std::array<std::string_view, 19> kFlagNames = {
-    "write",    "readonly",     "denyoom",      "admin",  "pubsub", "noscript", "blocking",          "loading",
-    "stale",    "skip_monitor", "skip_slowlog", "asking", "fast",   "no_auth",  "no_mandatory_keys", "no_async_loading",
-    "no_multi", "movablekeys",  "allow_busy"};
-constexpr std::array<std::string_view, 11> kKeyFlagNames = {
-    "RO", "RW", "OW", "RM", "access", "update", "insert", "delete", "not_key", "incomplete", "variable_flags"};
 
 template <size_t N>
 void append_names(std::string& out, uint32_t bits, const std::array<std::string_view, N>& names) {
@@ -140,23 +133,45 @@ void append_docs(std::string& out, const Command& command) {
   for (const Command& sub : command.subcommands) append_docs(out, sub);
 }
 
-// "name" or "container|name".
-const Command* find_full_name(std::string_view name) {
-  const size_t bar = name.find('|');
-  const Command* const command = find_command(name.substr(0, bar));
-  if (bar == std::string_view::npos || command == nullptr) return command;
-  return find_subcommand(*command, name.substr(bar + 1));
+using Learned = std::span<const Command* const>;
+
+const Command* find_any(std::string_view name, Learned learned) {
+  if (const Command* const command = find_command(name)) return command;
+  for (const Command* const command : learned) {
+    if (equals_lower(name, command->name)) return command;
+  }
+  return nullptr;
 }
 
-void append_infos(std::string& out, const Args& names) {
+// "name" or "container|name".
+const Command* find_full_name(std::string_view name, Learned learned) {
+  const size_t bar = name.find('|');
+  const Command* const command = find_any(name.substr(0, bar), learned);
+  if (bar == std::string_view::npos || command == nullptr) return command;
+  if (const Command* const sub = find_subcommand(*command, name.substr(bar + 1))) return sub;
+  return find_any(name, learned);
+}
+
+bool is_subcommand(const Command* command) { return command->name.find('|') != std::string_view::npos; }
+
+// All that have a name of their own: the table's, then the learned ones.
+std::vector<const Command*> top_level(Learned learned) {
+  std::vector<const Command*> all;
+  for (const Command& command : all_commands()) all.push_back(&command);
+  std::ranges::remove_copy_if(learned, std::back_inserter(all), is_subcommand);
+  return all;
+}
+
+void append_infos(std::string& out, const Args& names, Learned learned) {
   if (names.empty()) {
-    append_array_header(out, all_commands().size());
-    for (const Command& command : all_commands()) append_info(out, command);
+    const std::vector<const Command*> all = top_level(learned);
+    append_array_header(out, all.size());
+    for (const Command* const command : all) append_info(out, *command);
     return;
   }
   append_array_header(out, names.size());
   for (const std::string_view name : names) {
-    if (const Command* const command = find_full_name(name)) {
+    if (const Command* const command = find_full_name(name, learned)) {
       append_info(out, *command);
     } else {
       out += "$-1\r\n";
@@ -164,14 +179,12 @@ void append_infos(std::string& out, const Args& names) {
   }
 }
 
-void append_all_docs(std::string& out, const Args& names) {
+void append_all_docs(std::string& out, const Args& names, Learned learned) {
   std::vector<const Command*> wanted;
   for (const std::string_view name : names) {
-    if (const Command* const command = find_full_name(name)) wanted.push_back(command);
+    if (const Command* const command = find_full_name(name, learned)) wanted.push_back(command);
   }
-  if (names.empty()) {
-    for (const Command& command : all_commands()) wanted.push_back(&command);
-  }
+  if (names.empty()) wanted = top_level(learned);
   append_array_header(out, wanted.size() * 2);
   for (const Command* const command : wanted) append_docs(out, *command);
 }
@@ -181,14 +194,14 @@ enum class Filter : uint8_t { all, module, category, pattern };
 bool passes(const Command& command, Filter filter, std::string_view value) {
   switch (filter) {
     case Filter::all: return true;
-    case Filter::module: return false;  // the table has no commands of modules
+    case Filter::module: return false;  // which module a command is of is not known
     case Filter::category: return (command.acl & acl_category(value)) != 0;
     case Filter::pattern: return glob_match(value, command.name);
   }
   return false;
 }
 
-void append_list(std::string& out, const Args& args) {
+void append_list(std::string& out, const Args& args, Learned learned) {
   Filter filter = Filter::all;
   std::string_view value;
   if (!args.empty()) {
@@ -205,12 +218,14 @@ void append_list(std::string& out, const Args& args) {
     value = args[2];
   }
   std::vector<std::string_view> names;
-  for (const Command& command : all_commands()) {
+  const auto add = [&](const Command& command) {
     if (passes(command, filter, value)) names.push_back(command.name);
     for (const Command& sub : command.subcommands) {
       if (passes(sub, filter, value)) names.push_back(sub.name);
     }
-  }
+  };
+  for (const Command& command : all_commands()) add(command);
+  for (const Command* const command : learned) add(*command);
   append_array_header(out, names.size());
   for (const std::string_view name : names) append_bulk(out, name);
 }
@@ -249,8 +264,8 @@ uint32_t flags_of_call(const Command& command, uint32_t flags, const Args& args)
 }
 
 // args: a whole command. GETKEYS, and GETKEYSANDFLAGS with flags.
-void append_keys(std::string& out, const Args& args, bool with_flags) {
-  const Command* command = find_command(args[0]);
+void append_keys(std::string& out, const Args& args, bool with_flags, Learned learned) {
+  const Command* command = find_any(args[0], learned);
   if (command != nullptr && (command->flags & kContainer) != 0 && args.size() > 1) {
     command = find_subcommand(*command, args[1]);
   }
@@ -293,7 +308,8 @@ void append_help(std::string& out) {
 
 }  // namespace
 
-void append_command_reply(std::string& out, const Command& command, const RequestParser& request) {
+void append_command_reply(std::string& out, const Command& command, const RequestParser& request,
+                          std::span<const Command* const> learned) {
   Args args;
   ArgCursor cursor(request);
   for (uint32_t i = 0; cursor.next(); ++i) {
@@ -301,13 +317,13 @@ void append_command_reply(std::string& out, const Command& command, const Reques
   }
   const size_t bar = command.name.find('|');
   const std::string_view sub = bar == std::string_view::npos ? std::string_view{} : command.name.substr(bar + 1);
-  if (sub == "count") return append_integer(out, static_cast<int64_t>(all_commands().size()));
-  if (sub == "docs") return append_all_docs(out, args);
-  if (sub == "getkeys") return append_keys(out, args, false);
-  if (sub == "getkeysandflags") return append_keys(out, args, true);
+  if (sub == "count") return append_integer(out, static_cast<int64_t>(top_level(learned).size()));
+  if (sub == "docs") return append_all_docs(out, args, learned);
+  if (sub == "getkeys") return append_keys(out, args, false, learned);
+  if (sub == "getkeysandflags") return append_keys(out, args, true, learned);
   if (sub == "help") return append_help(out);
-  if (sub == "list") return append_list(out, args);
-  append_infos(out, args);
+  if (sub == "list") return append_list(out, args, learned);
+  append_infos(out, args, learned);
 }
 
 }  // namespace overlord::redis

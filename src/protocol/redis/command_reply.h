@@ -3,6 +3,7 @@
 // RESP2, in its form. Differences: CLIENT SETINFO is listed, key specs come without notes, DOCS says only since when
 // and in which group a command is and what the proxy does with it, HELP is in our words.
 
+#include <span>
 #include <string>
 
 #include "protocol/redis/command.h"
@@ -10,7 +11,9 @@
 namespace overlord::redis {
 
 // request: a complete COMMAND request that resolve_command found to be ok, command being what it found (the container
-// or the subcommand). Appends one reply; errors of the arguments are replies too.
-void append_command_reply(std::string& out, const Command& command, const RequestParser& request);
+// or the subcommand). learned: commands that the table lacks, which are described as well. Appends one reply; errors of
+// the arguments are replies too.
+void append_command_reply(std::string& out, const Command& command, const RequestParser& request,
+                          std::span<const Command* const> learned = {});
 
 }  // namespace overlord::redis
