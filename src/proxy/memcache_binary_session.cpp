@@ -4,7 +4,6 @@
 #include <array>
 #include <cstring>
 
-#include "base/log.h"
 #include "protocol/memcache/binary_text.h"
 #include "protocol/memcache/text.h"
 
@@ -28,6 +27,21 @@ bool shows_key(Opcode opcode) { return opcode == Opcode::getk || opcode == Opcod
 bool is_stats_kind(std::string_view kind) {
   constexpr std::string_view kKinds[] = {"", "settings", "items", "slabs", "sizes", "conns", "reset"};
   return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
+}
+
+using Frame = std::array<char, 128>;
+
+std::string_view make_frame(const memcache::binary::Request& parsed, Status status, std::string_view body,
+                            Frame& frame) {
+  const size_t size = std::min(body.size(), frame.size() - memcache::binary::kHeaderSize);
+  memcache::binary::write_header({.magic = memcache::binary::kReplyMagic,
+                                  .opcode = parsed.header.opcode,
+                                  .status = static_cast<uint16_t>(status),
+                                  .body_size = static_cast<uint32_t>(size),
+                                  .opaque = parsed.header.opaque},
+                                 frame.data());
+  std::memcpy(frame.data() + memcache::binary::kHeaderSize, body.data(), size);
+  return {frame.data(), memcache::binary::kHeaderSize + size};
 }
 
 }  // namespace
@@ -54,6 +68,10 @@ Session::Step MemcacheBinarySession::consume(std::string_view bytes, size_t& use
   }
   cluster_.counters().requests.add();
   used = std::min<uint64_t>(parsed.size, bytes.size());
+  if (status == ParseStatus::complete && user_ != nullptr && refused(parsed)) {
+    refuse_call(parsed);
+    return Step::consumed;
+  }
   if (status == ParseStatus::complete) {
     handle(parsed);
     return parsed.opcode == Opcode::quit ? Step::stop : Step::consumed;
@@ -124,7 +142,19 @@ void MemcacheBinarySession::forward(const Parsed& parsed) {
   route(request);
 }
 
+void MemcacheBinarySession::refuse_call(const Parsed& parsed) {
+  cluster_.counters().refused_calls.add();
+  answer_frame(parsed, Status::auth_error, "Permission denied");
+}
+
 Session::Step MemcacheBinarySession::upload(const Parsed& parsed, std::string_view bytes, size_t& used) {
+  if (refused(parsed)) {
+    cluster_.counters().requests.add();
+    refuse_call(parsed);
+    used = bytes.size();
+    body_left_ = parsed.size - used;
+    return Step::consumed;
+  }
   if (in_flight()) {
     wait_for_answers();
     return Step::need_more;
@@ -192,24 +222,16 @@ void MemcacheBinarySession::login(const Parsed& parsed) {
   }
   const size_t user = parsed.value.find('\0');
   const size_t password = user == std::string_view::npos ? user : parsed.value.find('\0', user + 1);
-  if (password == std::string_view::npos ||
-      !log_in(parsed.value.substr(user + 1, password - user - 1), parsed.value.substr(password + 1))) {
-    return answer_status(parsed, Status::auth_error);
+  const access::User* who =
+      password == std::string_view::npos
+          ? nullptr
+          : authenticate(parsed.value.substr(user + 1, password - user - 1), parsed.value.substr(password + 1));
+  if (who == nullptr) {
+    Frame frame;
+    return answer_late(make_frame(parsed, Status::auth_error, status_text(Status::auth_error), frame));
   }
+  user_ = who;
   answer_frame(parsed, Status::ok, "Authenticated");
-}
-
-bool MemcacheBinarySession::log_in(std::string_view name, std::string_view password) {
-  if (const access::User* who = cluster_.config().users.authenticate(name, password)) {
-    user_ = who;
-    return true;
-  }
-  cluster_.counters().refused_logins.add();
-  static LogEvery every(std::chrono::seconds(1));
-  if (auto turn = every.next()) {
-    log_warn("cluster ", cluster_.config().name, ": wrong user name or password from a client", turn.suffix());
-  }
-  return false;
 }
 
 void MemcacheBinarySession::answer_status(const Parsed& parsed, Status status) {
@@ -218,16 +240,8 @@ void MemcacheBinarySession::answer_status(const Parsed& parsed, Status status) {
 
 // An answer of our own: the whole frame is the reply.
 void MemcacheBinarySession::answer_frame(const Parsed& parsed, Status status, std::string_view body) {
-  std::array<char, 128> frame;
-  const size_t size = std::min(body.size(), frame.size() - memcache::binary::kHeaderSize);
-  memcache::binary::write_header({.magic = memcache::binary::kReplyMagic,
-                                  .opcode = parsed.header.opcode,
-                                  .status = static_cast<uint16_t>(status),
-                                  .body_size = static_cast<uint32_t>(size),
-                                  .opaque = parsed.header.opaque},
-                                 frame.data());
-  std::memcpy(frame.data() + memcache::binary::kHeaderSize, body.data(), size);
-  answer({frame.data(), memcache::binary::kHeaderSize + size});
+  Frame frame;
+  answer(make_frame(parsed, status, body, frame));
 }
 
 std::unique_ptr<Session> make_memcache_binary_session(Cluster& cluster, uint64_t id) {

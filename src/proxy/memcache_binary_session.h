@@ -8,6 +8,7 @@
 
 #include "access/users.h"
 #include "protocol/memcache/binary_request.h"
+#include "proxy/memcache_access.h"
 #include "proxy/session.h"
 
 namespace overlord::proxy {
@@ -25,9 +26,6 @@ class MemcacheBinarySession : public Session {
   // More waits than a message may have: there is no request to answer, so the connection closes without a word.
   std::string_view failure_line(routing::Failure) const override { return {}; }
 
-  // False, and counted, when name or password are wrong.
-  bool log_in(std::string_view name, std::string_view password);
-
   const access::User* user_;  // null until the client has logged in
 
  private:
@@ -41,6 +39,8 @@ class MemcacheBinarySession : public Session {
   void flush(const Parsed& parsed);
   void login(const Parsed& parsed);
   routing::Request& new_frame(const Parsed& parsed, routing::Wire wire, routing::Answer answer);
+  bool refused(const Parsed& parsed) const { return !user_->unrestricted() && !permitted(*user_, parsed); }
+  void refuse_call(const Parsed& parsed);
   void answer_frame(const Parsed& parsed, memcache::binary::Status status, std::string_view body);
   void answer_status(const Parsed& parsed, memcache::binary::Status status);
 

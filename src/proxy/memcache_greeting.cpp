@@ -58,10 +58,13 @@ Session::Step MemcacheSession::consume_login(std::string_view bytes, size_t& use
   }
   value.remove_suffix(memcache::kCrlf.size());
   const size_t blank = value.find(' ');
-  if (blank == std::string_view::npos || !log_in(value.substr(0, blank), value.substr(blank + 1))) {
-    answer_static(kLoginFailed);
+  const access::User* who =
+      blank == std::string_view::npos ? nullptr : authenticate(value.substr(0, blank), value.substr(blank + 1));
+  if (who == nullptr) {
+    answer_late(kLoginFailed);
     return Step::consumed;
   }
+  user_ = who;
   dialect_ = Dialect::text;
   answer_static("STORED\r\n");
   return Step::consumed;

@@ -36,6 +36,7 @@ Session::Step MemcacheSession::consume_meta(std::string_view bytes, size_t& used
     case ParseStatus::incomplete: return Step::need_more;
     case ParseStatus::value: {
       if (parsed.value_size <= kStreamValue) return Step::need_more;
+      if (refused(parsed)) return refuse(denial(false), parsed.size, 0, bytes, used);
       if (in_flight()) {
         wait_for_answers();
         return Step::need_more;
@@ -44,6 +45,8 @@ Session::Step MemcacheSession::consume_meta(std::string_view bytes, size_t& used
       return upload_value(new_meta_request(parsed, bytes), parsed.size, bytes, used);
     }
     case ParseStatus::complete:
+      if (refused(parsed)) [[unlikely]]
+        return refuse(denial(false), parsed.size, 0, bytes, used);
       cluster_.counters().requests.add();
       used = parsed.size;
       if (parsed.verb == MetaVerb::noop) {

@@ -32,7 +32,9 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
   switch (memcache::parse_request(bytes, limits(), parsed)) {
     case ParseStatus::incomplete: return Step::need_more;
     case ParseStatus::value:
-      return parsed.value_size > kStreamValue ? take_value(parsed, bytes, used) : Step::need_more;
+      if (parsed.value_size <= kStreamValue) return Step::need_more;
+      if (refused(parsed)) return refuse(denial(parsed.noreply), parsed.size, 0, bytes, used);
+      return take_value(parsed, bytes, used);
     case ParseStatus::complete:
       cluster_.counters().requests.add();
       handle(parsed, bytes.substr(0, parsed.size));
@@ -99,7 +101,16 @@ void MemcacheSession::answer_unless(bool noreply, std::string_view text) {
   if (!noreply) answer_static(text);
 }
 
+std::string_view MemcacheSession::denial(bool noreply) {
+  cluster_.counters().refused_calls.add();
+  return noreply ? std::string_view{} : memcache::kPermissionDenied;
+}
+
 void MemcacheSession::handle(const memcache::Request& parsed, std::string_view message) {
+  if (refused(parsed)) [[unlikely]] {
+    if (const std::string_view answer = denial(parsed.noreply); !answer.empty()) answer_static(answer);
+    return;
+  }
   if (memcache::is_retrieval(parsed.verb)) return retrieve(parsed);
   switch (parsed.verb) {
     case Verb::version: return answer_static(kVersionLine);

@@ -32,6 +32,12 @@ class MemcacheSession final : public MemcacheBinarySession {
 
   Step consume_greeting(std::string_view bytes, size_t& used);
   Step consume_login(std::string_view bytes, size_t& used);
+  template <typename Parsed>
+  bool refused(const Parsed& parsed) const {
+    return !user_->unrestricted() && !permitted(*user_, parsed);
+  }
+  // What to answer then; counted.
+  std::string_view denial(bool noreply);
   memcache::Limits limits() const;
   Step refuse(std::string_view error, uint64_t size, uint64_t swallow, std::string_view bytes, size_t& used);
   Step upload_value(routing::Request& request, uint64_t size, std::string_view bytes, size_t& used);

@@ -1,9 +1,6 @@
 // Who a redis client is and what it may do: AUTH, the users' rules before each command, ACL.
 
-#include <algorithm>
-
 #include "access/redis_check.h"
-#include "base/log.h"
 #include "protocol/redis/acl_names.h"
 #include "protocol/redis/writer.h"
 #include "proxy/redis_session.h"
@@ -11,51 +8,14 @@
 namespace overlord::proxy {
 
 using redis::Command;
-using routing::Answer;
-using routing::Request;
-using routing::Wire;
-
-namespace {
-
-// A wrong password is answered after this, then after twice as long each time.
-constexpr uint64_t kFirstDelay = 100'000'000;
-constexpr uint64_t kLastDelay = 2'000'000'000;
-
-}  // namespace
 
 bool RedisSession::log_in(std::string_view user, std::string_view password) {
-  if (const access::User* who = cluster_.config().users.authenticate(user, password)) {
+  if (const access::User* who = authenticate(user, password)) {
     user_ = who;
-    penalty_.reset();
     return true;
-  }
-  cluster_.counters().refused_logins.add();
-  static LogEvery every(std::chrono::seconds(1));
-  if (auto turn = every.next()) {
-    log_warn("cluster ", cluster_.config().name, ": wrong user name or password from a client", turn.suffix());
   }
   answer_late("-WRONGPASS invalid username-password pair or user is disabled.\r\n");
   return false;
-}
-
-void RedisSession::answer_late(std::string_view text) {
-  if (penalty_ == nullptr) {
-    penalty_ = std::make_unique<Penalty>();
-    penalty_->delay = kFirstDelay;
-    penalty_->timer.set(
-        [](void* self) {
-          auto& session = *static_cast<RedisSession*>(self);
-          // The session may have left in this turn, and the request with it.
-          if (session.in_flight()) routing::finish(*session.penalty_->answer);
-        },
-        this);
-  }
-  Request& request = new_request(Wire::none, Answer::reply);
-  request.set_static_reply(text);
-  penalty_->answer = &request;
-  turn_.loop.timers().arm(penalty_->timer, turn_.now(), penalty_->delay);
-  penalty_->delay = std::min(2 * penalty_->delay, kLastDelay);
-  wait_for_answers();
 }
 
 void RedisSession::local_auth() {

@@ -34,16 +34,9 @@ class RedisSession final : public Session {
   void error(std::string_view text);  // without "-" and CRLF
 
   // redis_access.cpp
-  // The answer to a wrong password waits here; nothing else of the client is read meanwhile.
-  struct Penalty {
-    net::Timer timer;
-    routing::Request* answer = nullptr;
-    uint64_t delay = 0;
-  };
   void local_auth();
   bool log_in(std::string_view user, std::string_view password);  // answers when they are wrong
-  void answer_late(std::string_view text);
-  bool permitted(const redis::Command& command);  // answers when it is not
+  bool permitted(const redis::Command& command);                  // answers when it is not
   bool surely_permitted(const redis::Command& command, std::string_view key) const;
   void local_acl(const redis::Command& command);
   void local_acl_cat();
@@ -70,7 +63,6 @@ class RedisSession final : public Session {
   std::unique_ptr<redis::Resp3Converter> converter_;
   uint8_t protocol_ = 2;               // 2 or 3
   const access::User* user_;           // null: not authenticated
-  std::unique_ptr<Penalty> penalty_;   // since the last wrong password
   std::unique_ptr<std::string> name_;  // CLIENT SETNAME
 };
 

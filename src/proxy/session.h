@@ -8,8 +8,10 @@
 // that it has for itself, after everything before it was answered.
 
 #include <cstdint>
+#include <memory>
 #include <string_view>
 
+#include "access/users.h"
 #include "net/loop.h"
 #include "net/timer.h"
 #include "proxy/backend_connection.h"
@@ -80,6 +82,13 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void answer_and_close(std::string_view text);  // then nothing more is read
   void close_when_answered();
 
+  // login.cpp
+  // The user when name and password are right; else null, and the failure is counted.
+  const access::User* authenticate(std::string_view name, std::string_view password);
+  // Answers a wrong password (text is copied), later each time: it costs the attacker time. Nothing else of the
+  // client is read meanwhile.
+  void answer_late(std::string_view text);
+
   // Uploads. A message may begin one only when nothing is in flight: else wait_for_answers() and need_more.
   bool in_flight() const { return head_ != nullptr; }
   void wait_for_answers() { waiting_for_answers_ = true; }
@@ -96,6 +105,11 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
 
  private:
   enum class Life : uint8_t { open, closing, dead };
+  struct Penalty {
+    net::Timer timer;
+    routing::Request* answer = nullptr;
+    uint64_t delay = 0;
+  };
 
   size_t process(std::string_view bytes);  // returns how many bytes were taken
   void process_partial();
@@ -128,6 +142,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   routing::Request* tail_ = nullptr;
   routing::Request* upload_request_ = nullptr;      // until it is answered
   BackendConnection* upload_connection_ = nullptr;  // null: the bytes go nowhere
+  std::unique_ptr<Penalty> penalty_;                // since the last wrong password
   uint64_t last_active_ = 0;                        // when the client last sent or took bytes
   size_t last_unsent_ = 0;
   net::Timer timeouts_;

@@ -1,4 +1,4 @@
-"""Binary clients: quiet commands, fences, large values, one port for all protocols, logins, faults, tools."""
+"""Binary clients: quiet commands, fences, large values, one port for all protocols, faults, tools."""
 
 import base64
 import hashlib
@@ -226,63 +226,6 @@ def test_version_verbosity_quit(client, proxy):
     with BinaryConn(proxy.clusters[0].address) as other:
         other.send(frame(Op.GETK, b"none-such") + frame(Op.QUITQ) + frame(Op.NOOP))
         assert [r.op for r in other.until_closed()] == [Op.GETK]
-
-
-# logins
-
-
-def test_sasl_plain(io, pool, keys):
-    k = keys.any()
-    with harness.Proxy(harness.memcache(pool.backends("memcached"), password="pass word"), io=io) as running:
-        def dial():
-            return BinaryConn(running.address)
-
-        for refused in (frame(Op.GET, k), frame(Op.NOOP), frame(Op.QUITQ), frame(Op.SETQ, k), frame(0xfe),
-                        frame(Op.GET, k, b"abcd")):
-            with dial() as client:
-                client.send(refused + frame(Op.VERSION))
-                assert [r[1:] for r in client.until_closed()] == [(0x20, 0, 0, b"", b"", b"Auth failure.")]
-        with dial() as client:
-            assert client.ask(frame(Op.VERSION)).status == 0
-            assert client.ask(frame(Op.SASL_LIST))[1:] == (0, 0, 0, b"", b"", b"PLAIN")
-            wrong = [b"", b"\0", b"\0default", b"\0default\0", b"\0default\0pass", b"\0other\0pass word", b"\0\0pass word",
-                     b"\0default\0pass word\0", b"x" * 5000]
-            for secret in wrong[1:3]:
-                assert client.ask(frame(Op.SASL_AUTH, b"PLAIN", b"", secret)).status == 0x20
-            assert client.ask(frame(Op.SASL_AUTH, b"CRAM-MD5", b"", b"\0default\0pass word")).status == 0x20
-            assert client.ask(frame(Op.SASL_AUTH, b"M" * 33, b"", b"x")).status == 4
-            assert client.ask(frame(Op.SASL_STEP, b"PLAIN", b"", b"\0default\0pass word")).status == 0x20
-            assert client.ask(frame(Op.SASL_AUTH, b"PLAIN", b"", b"id\0default\0pass word"))[1:] == (
-                0, 0, 0, b"", b"", b"Authenticated")
-            assert client.set(k, b"v") and client.value(k) == b"v"
-        for secret in wrong[3:6]:
-            with dial() as client:
-                client.send(frame(Op.SASL_AUTH, b"PLAIN", b"", secret) + frame(Op.NOOP))
-                assert [r.status for r in client.until_closed()] == [0x20, 0x20]
-        with dial() as client:  # the message in a step of its own
-            assert client.ask(frame(Op.SASL_AUTH, b"PLAIN"))[1:3] == (0x21, 0)
-            assert client.ask(frame(Op.SASL_STEP, b"PLAIN", b"", b"\0default\0pass word")).status == 0
-            assert client.value(k) == b"v"
-
-
-def test_text_login(io, pool, keys):
-    k = keys.any()
-    right = b"set any 0 0 17\r\ndefault pass word\r\n"
-    with harness.Proxy(harness.memcache(pool.backends("memcached"), password="pass word"), io=io) as running:
-        with McConn(running.address) as client:
-            for refused in (b"get k\r\n", b"version\r\n", b"mn\r\n", b"mg k v\r\n", b"set\r\n", b"get " + b"k" * 300 + b"\r\n",
-                            b"add k 0 0 17\r\ndefault pass word\r\n", b"ms k 3\r\nabc\r\n", b"set k 0 0 9000\r\n" + b"x" * 9002):
-                assert client.ask(refused) == b"CLIENT_ERROR unauthenticated\r\n", refused
-            assert client.ask(b"set k 0 0 3\r\nabcde") == b"CLIENT_ERROR bad data chunk\r\n"
-            client.send(right[:20])
-            client.send(right[20:] + b"set %s 0 0 1\r\nv\r\nmg %s v\r\n" % (k, k))
-            assert [client.line() for _ in range(4)] == [b"STORED\r\n", b"STORED\r\n", b"VA 1\r\n", b"v\r\n"]
-        with McConn(running.address) as client:
-            client.send(b"set k 0 0 17\r\ndefault pass_word\r\n" + b"get k\r\n")
-            assert client.line() == b"CLIENT_ERROR authentication failure\r\n"
-            assert client.line() == b"CLIENT_ERROR unauthenticated\r\n"
-            client.send(right)
-            assert client.line() == b"STORED\r\n"
 
 
 # faults

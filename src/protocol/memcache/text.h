@@ -25,6 +25,7 @@ inline constexpr std::string_view kLineTooLong = "CLIENT_ERROR line too long\r\n
 // The value's closing CRLF is not where the length says. memcached reads exactly length + 2 bytes, answers this
 // and takes what follows for the next command; so does the proxy.
 inline constexpr std::string_view kBadDataChunk = "CLIENT_ERROR bad data chunk\r\n";
+inline constexpr std::string_view kPermissionDenied = "CLIENT_ERROR permission denied\r\n";
 inline constexpr std::string_view kFlushNotAllowed = "CLIENT_ERROR flush_all not allowed\r\n";
 
 // Refusals of meta commands.
