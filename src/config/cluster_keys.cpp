@@ -32,6 +32,17 @@ Verdict set_read_from(C& cluster, const std::string& text) {
   return Complaint{"unknown policy " + quoted(text), "use one of master, replica, prefer_replica, nearest"};
 }
 
+Verdict set_backend_protocol(C& cluster, const std::string& text) {
+  if (text == "text") {
+    cluster.backend_protocol = BackendProtocol::text;
+  } else if (text == "binary") {
+    cluster.backend_protocol = BackendProtocol::binary;
+  } else {
+    return Complaint{"unknown protocol " + quoted(text), "use text or binary"};
+  }
+  return {};
+}
+
 Verdict set_hash_method(C& cluster, const std::string& text) {
   if (text.empty() || text == "fnv1a64") return {};  // what the Go program called its default
   const auto method = hashing::parse_method(text);
@@ -107,6 +118,11 @@ const Key<C> kKeys[] = {
       .doc = "memcache (text, meta and binary: a client's first byte tells), memcache_binary (binary clients only), "
              "redis or redis_cluster. Required."},
      set_cache_type},
+    {{.section = Section::cluster, .name = "backend_protocol", .type = "string", .default_value = "\"text\"",
+      .doc = "memcache: what the backends are spoken to in: text (with the meta commands) or binary, for servers that "
+             "take nothing else (memcached -B binary). Clients may use any protocol with either. For memcache_binary the "
+             "default is binary, as the Go program spoke to its backends."},
+     set_backend_protocol},
     {{.section = Section::cluster, .name = "listen_proto", .type = "string", .default_value = "\"tcp\"",
       .doc = "tcp or unix: how listen_addr is read."},
      std::monostate{}},

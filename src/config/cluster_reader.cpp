@@ -259,6 +259,13 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
   if (type != nullptr && cluster.cache_type != CacheType::redis_cluster && cluster.read_from != ReadFrom::master)
     reporter.warning(reader.find("read_from")->value.at, reader.path("read_from"),
                      "has no effect: only a redis_cluster has replicas here", "take it out");
+  const TomlEntry* backend_protocol = reader.find("backend_protocol");
+  if (backend_protocol == nullptr && cluster.cache_type == CacheType::memcache_binary) {
+    cluster.backend_protocol = BackendProtocol::binary;  // in old files it meant both sides
+  } else if (cluster.backend_protocol == BackendProtocol::binary && type != nullptr && is_redis(cluster.cache_type)) {
+    reporter.warning(backend_protocol->value.at, reader.path("backend_protocol"),
+                     "has no effect: redis has one protocol for its backends", "take it out");
+  }
   if (cluster.cache_type == CacheType::redis_cluster && cluster.ping_auto_eject) {
     reporter.warning(reader.find("ping_auto_eject")->value.at, reader.path("ping_auto_eject"),
                      "has no effect: a redis_cluster says itself which of its nodes serve", "take it out");

@@ -25,6 +25,8 @@ using std::chrono::milliseconds;
 
 enum class CacheType { memcache, memcache_binary, redis, redis_cluster };
 enum class ReadFrom { master, replica, prefer_replica, nearest };
+// What a memcached behind the proxy is spoken to in.
+enum class BackendProtocol { text, binary };
 enum class IoDriver { automatic, epoll, io_uring };
 
 std::string_view to_string(CacheType type);
@@ -76,6 +78,7 @@ struct Limits {
 struct ClusterConfig {
   std::string name;
   CacheType cache_type = CacheType::redis;
+  BackendProtocol backend_protocol = BackendProtocol::text;
   hashing::Method hash_method = hashing::kDefaultMethod;
   hashing::Distribution distribution = hashing::Distribution::ketama;
   hashing::Compat hash_compat = hashing::Compat::overlord;

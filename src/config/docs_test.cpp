@@ -150,6 +150,7 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_TRUE(full.problems.empty());
   const ClusterConfig& a = plain.value->clusters[0];
   const ClusterConfig& b = full.value->clusters[0];
+  EXPECT_EQ(a.backend_protocol, b.backend_protocol);
   EXPECT_EQ(a.hash_method, b.hash_method);
   EXPECT_EQ(a.distribution, b.distribution);
   EXPECT_EQ(a.hash_compat, b.hash_compat);

@@ -353,6 +353,23 @@ TEST(Process, EmptyFileIsTheDefaults) {
   EXPECT_TRUE(process.use_metrics);
 }
 
+// In files of the Go program memcache_binary meant both sides.
+TEST(Clusters, BackendProtocolFollowsTheTypeUnlessItIsGiven) {
+  const auto protocol = [](const std::string& type, const std::string& more) {
+    const auto outcome =
+        load_cluster_text("[[clusters]]\nname = \"c\"\ncache_type = \"" + type +
+                              "\"\nlisten_addr = \"127.0.0.1:1\"\nservers = [\"127.0.0.1:2:1\"]\n" + more,
+                          "f");
+    return good(outcome).clusters.at(0).backend_protocol;
+  };
+  EXPECT_EQ(protocol("memcache", ""), BackendProtocol::text);
+  EXPECT_EQ(protocol("memcache", "backend_protocol = \"binary\"\n"), BackendProtocol::binary);
+  EXPECT_EQ(protocol("memcache_binary", ""), BackendProtocol::binary);
+  EXPECT_EQ(protocol("memcache_binary", "backend_protocol = \"text\"\n"), BackendProtocol::text);
+  const auto bad = load_cluster_text("[[clusters]]\nbackend_protocol = \"meta\"\n", "f");
+  EXPECT_THAT(formatted(bad.problems), Contains(HasSubstr("unknown protocol \"meta\"; use text or binary")));
+}
+
 TEST(Files, SyntaxErrorsHaveALine) {
   const auto outcome = load_cluster_file(kData / "annotated/syntax.toml");
   EXPECT_FALSE(outcome.ok());

@@ -38,7 +38,9 @@ Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config:
 }
 
 std::unique_ptr<BackendConnection> Backend::make_connection() {
-  return config::is_redis(cluster_.cache_type) ? make_redis_connection(*this) : make_memcache_connection(*this);
+  if (config::is_redis(cluster_.cache_type)) return make_redis_connection(*this);
+  return cluster_.backend_protocol == config::BackendProtocol::binary ? make_memcache_binary_connection(*this)
+                                                                      : make_memcache_connection(*this);
 }
 
 void Backend::start() {

@@ -119,5 +119,6 @@ class Backend {
 
 std::unique_ptr<BackendConnection> make_redis_connection(Backend& backend);
 std::unique_ptr<BackendConnection> make_memcache_connection(Backend& backend);
+std::unique_ptr<BackendConnection> make_memcache_binary_connection(Backend& backend);
 
 }  // namespace overlord::proxy

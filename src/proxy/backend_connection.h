@@ -48,7 +48,7 @@ class BackendConnection : public Flushable,
   void send(routing::Request& request) noexcept;
 
   // A request with `uploading` set: more of its bytes. The connection carries nothing else meanwhile.
-  void upload(std::string_view bytes) noexcept;
+  virtual void upload(std::string_view bytes) noexcept;
   void upload_done(routing::Request& request) noexcept;
   // The client of the upload went away: the half-sent request cannot be ended, so the connection is.
   void upload_aborted() noexcept;

@@ -234,7 +234,7 @@ void Session::begin_upload(Request& request) {
 void Session::continue_upload(std::string_view bytes) {
   if (upload_connection_ == nullptr) return;
   upload_connection_->upload(bytes);
-  if (upload_connection_->unsent() > kUploadAhead) {
+  if (upload_connection_ != nullptr && upload_connection_->unsent() > kUploadAhead) {
     upload_blocked_ = true;
     upload_connection_->notify_drained(this);
   }

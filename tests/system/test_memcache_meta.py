@@ -203,7 +203,16 @@ def test_plain_and_base64_keys_meet(mc, keys):
             assert client.exact(24) == b"VA 4\r\ndata\r\nVA 4\r\ndata\r\n"
             assert client.line() == b"HD k%s b\r\n" % b64(key)
             assert client.ask(b"md %s\r\n" % key) == b"HD\r\n"
-            assert client.ask(b"me %s b\r\n" % b64(key)) == b"EN\r\n"
+
+
+def test_me_finds_its_node(mc, keys):
+    client = mc()
+    for node in range(4):
+        key = keys.on(node)
+        assert client.ask(b"me %s\r\n" % key) == client.ask(b"me %s b\r\n" % b64(key)) == b"EN\r\n"
+        assert client.set(key, b"x") == b"STORED\r\n"
+        for line in (b"me %s\r\n" % key, b"me %s b v\r\n" % b64(key)):
+            assert client.ask(line).startswith(b"ME %s exp=-1 la=" % key)
 
 
 def test_a_key_cannot_break_the_replies_of_others(mc, keys):

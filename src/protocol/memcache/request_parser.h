@@ -91,6 +91,8 @@ class KeyCursor {
   explicit KeyCursor(std::string_view keys) : rest_(keys) {}
   // Next key; empty after the last.
   std::string_view next();
+  // What has not been walked.
+  std::string_view rest() const { return rest_; }
 
  private:
   std::string_view rest_;

@@ -34,10 +34,25 @@ inline constexpr std::string_view kMetaDuplicateFlag = "CLIENT_ERROR duplicate f
 inline constexpr std::string_view kMetaInvalidFlag = "CLIENT_ERROR invalid flag\r\n";           // mg, ms
 inline constexpr std::string_view kMetaBadKey = "CLIENT_ERROR error decoding key\r\n";          // mg, ms
 inline constexpr std::string_view kMetaBadFlag = "CLIENT_ERROR invalid or duplicate flag\r\n";  // md, ma: all these
+inline constexpr std::string_view kMetaBadToken = "CLIENT_ERROR bad token in command line format\r\n";
+inline constexpr std::string_view kMetaBadDelta = "CLIENT_ERROR invalid numeric delta value\r\n";
+inline constexpr std::string_view kMetaBadInitial = "CLIENT_ERROR invalid numeric initial value\r\n";
+inline constexpr std::string_view kMetaBadModeLength = "CLIENT_ERROR incorrect length for M token\r\n";
+inline constexpr std::string_view kMetaBadSetMode = "CLIENT_ERROR invalid mode for ms M token\r\n";
+inline constexpr std::string_view kMetaBadArithmeticMode = "CLIENT_ERROR invalid mode for ma M token\r\n";
+inline constexpr std::string_view kMetaLongOpaque = "CLIENT_ERROR opaque token too long\r\n";
 inline constexpr std::string_view kMetaGetTooManyFlags = "CLIENT_ERROR options flags are too long\r\n";
 inline constexpr std::string_view kMetaTooManyFlags = "CLIENT_ERROR options flags too long\r\n";
 // A node older than 1.6: it would take the value of ms for commands.
 inline constexpr std::string_view kMetaNotSpoken = "SERVER_ERROR backend does not speak the meta protocol\r\n";
+
+// What a node that speaks binary only cannot be asked.
+inline constexpr std::string_view kNotInBinary = "CLIENT_ERROR flag not possible with a binary backend\r\n";
+inline constexpr std::string_view kCommandNotInBinary = "CLIENT_ERROR command not possible with a binary backend\r\n";
+
+// Answers that a node's binary replies are put into.
+inline constexpr std::string_view kNotNumeric = "CLIENT_ERROR cannot increment or decrement non-numeric value\r\n";
+inline constexpr std::string_view kStoreOutOfMemory = "SERVER_ERROR out of memory storing object\r\n";
 
 // Failures behind the proxy. All are SERVER_ERROR: clients keep the connection and may try again.
 inline constexpr std::string_view kNoBackend = "SERVER_ERROR no backend\r\n";
