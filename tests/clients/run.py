@@ -185,6 +185,9 @@ def main():
         runs = [Run(client, target) for target in session.targets for client in clients.ALL if client.speaks(target)]
         words = given.only.split("+") if given.only else []
         runs = [run for run in runs if all(word in f"{run.client.title}, {run.target.title}," for word in words)]
+        if given.direct:  # a node of a Redis Cluster is for clients of clusters, and ours have no TLS
+            runs = [run for run in runs if (run.target.name == targets.CLUSTER) == run.client.cluster
+                    and not (run.client.cluster and run.target.tls)]
         runs.sort(key=lambda run: -run.client.weight)
         if any(isinstance(run.client, clients.NodeClient) for run in runs):
             npm.install()

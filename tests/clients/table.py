@@ -28,7 +28,8 @@ REDIS = {
     "scan": "SCAN over all nodes, HSCAN",
     "big_values": "a value of 8 MiB",
     "binary_keys": "keys and values of any bytes",
-    "introspection": "INFO, CLIENT, CONFIG GET, COMMAND, TIME, DBSIZE",
+    "introspection": "INFO, CLIENT ID, COMMAND, TIME, DBSIZE",
+    "administration": "CLIENT INFO, CLIENT LIST, CONFIG GET",
     "errors": "errors of the server reach the caller, the connection goes on",
     "reconnect": "the proxy dies and comes back",
 }
