@@ -285,6 +285,28 @@ def test_a_node_that_is_down_or_late(io, pool, resources):
                 (1, 0x86, b"backend timed out"), (2, 0x86, b"backend timed out"), (3, 0, b"v")]
 
 
+def test_a_full_queue_is_busy(io, resources):
+    """Beyond max_node_queue a request fails at once, quiet or not, and those before it are not touched."""
+    def behave(peer, fake):
+        while peer.mc_request() != [b"gets", b"held"]:
+            peer.send(b"END\r\n")
+        fake.release.wait(60 * harness.SCALE)
+        peer.send(b"END\r\n")
+        peer.mc_request()
+
+    fake = resources(Fake(behave))
+    with harness.Proxy(harness.memcache([fake], max_node_queue=1), io=io) as running:
+        with BinaryConn(running.address) as first, BinaryConn(running.address) as second:
+            harness.wait_until(lambda: first.ask(frame(Op.GET, b"k")).status == 1, what="the connection to be up")
+            first.send(frame(Op.GETQ, b"held", opaque=1) + frame(Op.NOOP, opaque=2))
+            harness.wait_until(lambda: b"gets held" in fake.received, what="the first request")
+            got = second.fenced(store(Op.SETQ, b"k", b"v", opaque=3) + frame(Op.DELETEQ, b"k", opaque=4))
+            assert [(r.status, r.opaque, r.value) for r in got] == [
+                (0x85, 3, b"backend queue is full"), (0x85, 4, b"backend queue is full")]
+            fake.release.set()
+            assert first.reply()[:3] == (Op.NOOP, 0, 2)
+
+
 def test_a_large_value_that_breaks_off_closes(io, resources):
     """Half of it has been passed on: the client must not take anything else for the rest."""
     k = Keys(1).any()
@@ -360,3 +382,12 @@ def test_libmemcached_tools(open_proxy, tmp_path, flags):
     done = tool("memcslap", *flags, servers, "--test=mget", f"--execute-number={harness.load(20)}", "--concurrency=2",
                 "--initial-load=200")
     assert done.returncode == 0 and "error" not in (done.stdout + done.stderr).lower(), done
+
+
+def test_memcaslap(open_proxy):
+    """Checks every tenth value that it reads back."""
+    done = tool("memcaslap", "-s", f"127.0.0.1:{open_proxy.address[1]}", "-B", "-x", harness.load(5000), "-c", 8, "-T", 1,
+                "-d", 20, "-v", 0.1)
+    assert done.returncode == 0 and "CLIENT_ERROR" not in done.stderr, done
+    for what in ("get_misses", "verify_misses", "verify_failed"):
+        assert f"{what}: 0\n" in done.stdout, done.stdout
