@@ -52,6 +52,7 @@ TREATMENT = {
         command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
         command|list
         client client|getname client|id client|setinfo client|setname""",
+    "transaction": "multi exec discard watch unwatch",
     # One key, and yet: another database, a part of other mechanisms, or debugging.
     "refused": "move pfdebug restore-asking",
 }
@@ -99,6 +100,7 @@ TREATMENT_WORDS = [
     ("all_random", "to every node, one of their keys by chance, each as likely as any other"),
     ("any_node", "to the first node; all would say the same"),
     ("local", "answered by the proxy"),
+    ("transaction", "queued by the proxy and sent in one piece to the node of its keys"),
     ("refused", "an error: not supported through the proxy"),
 ]
 

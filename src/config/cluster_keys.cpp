@@ -299,6 +299,12 @@ const Key<C> kKeys[] = {
       .doc = "Requests waiting on one connection to a backend; further ones get an error at once.",
       .reloadable = true},
      [](C& c, int64_t count) { c.limits.max_node_queue = static_cast<uint32_t>(count); }},
+    {{.section = Section::cluster, .name = "max_leased_connections", .type = "integer", .default_value = "1000",
+      .lowest = 1, .highest = 65535,
+      .doc = "redis: connections of each worker to each backend beyond node_connections that clients have for "
+             "themselves, while they wait in a blocking command or watch keys. Who needs one more gets an error.",
+      .since = "2.1", .reloadable = true},
+     [](C& c, int64_t count) { c.limits.max_leased_connections = static_cast<uint32_t>(count); }},
 
     {{.section = Section::cluster, .name = "close_front_conn_when_conf_change", .type = "boolean",
       .default_value = "-", .doc = "nothing ever read it; take it out", .since = "1.x", .state = KeyState::old},

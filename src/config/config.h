@@ -73,6 +73,7 @@ struct Limits {
   uint32_t max_pipeline = 1024;             // requests of one client in flight; more are left in its socket
   uint64_t max_client_buffer = 4ULL << 20;  // bytes of replies waiting for one client before its requests wait
   uint32_t max_node_queue = 16384;          // requests waiting on one backend connection; more fail at once
+  uint32_t max_leased_connections = 1000;   // per worker and backend, for clients that need one for themselves
 };
 
 struct ClusterConfig {

@@ -32,7 +32,8 @@ Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config:
       listener_(listener),
       limits_{nanoseconds(cluster.dial_timeout), nanoseconds(cluster.read_timeout), nanoseconds(cluster.write_timeout),
               cluster.limits.max_node_queue},
-      addresses_(resolver, turn.loop, server.address, lookup) {
+      addresses_(resolver, turn.loop, server.address, lookup),
+      leases_(*this, cluster.limits.max_leased_connections) {
   probe_.set([](void* self) { static_cast<Backend*>(self)->probe(); }, this);
   for (uint32_t i = 0; i < cluster.node_connections; ++i) connections_.push_back(make_connection());
 }
@@ -86,7 +87,19 @@ size_t Backend::spare() {
   return connections_.size() - 1;
 }
 
+BackendConnection* Backend::lease(LeaseHolder& holder, Failure& why) {
+  // While the backend is down nobody has to wait to be told so.
+  if (cluster_.node_connections > 0 && failing()) {
+    why = down_reason();
+    return nullptr;
+  }
+  BackendConnection* const connection = leases_.take(holder);
+  if (connection == nullptr) why = Failure::no_lease;
+  return connection;
+}
+
 void Backend::close_idle_spares() {
+  leases_.close_idle();
   for (size_t i = cluster_.node_connections; i < connections_.size(); ++i) connections_[i]->close_if_idle(kSpareIdle);
 }
 
@@ -96,7 +109,8 @@ bool Backend::failing() const {
 }
 
 bool Backend::idle() const {
-  return std::ranges::all_of(connections_, [](const auto& connection) { return connection->idle(); });
+  return leases_.in_use() == 0 &&
+         std::ranges::all_of(connections_, [](const auto& connection) { return connection->idle(); });
 }
 
 const net::SocketAddress* Backend::address() {
@@ -109,6 +123,7 @@ void Backend::move_to(const net::SocketAddress& address) {
   addresses_.set(address);
   next_address_ = 0;
   for (size_t i = 0; i < connections_.size(); ++i) connections_[i]->move(i < cluster_.node_connections);
+  leases_.close_all();
 }
 
 void Backend::resolve_again() {

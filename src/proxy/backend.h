@@ -15,6 +15,7 @@
 #include "net/address.h"
 #include "net/timer.h"
 #include "proxy/backend_connection.h"
+#include "proxy/lease_pool.h"
 #include "proxy/resolver.h"
 #include "proxy/turn.h"
 
@@ -56,6 +57,9 @@ class Backend {
   bool failing() const;
   // No request is in flight.
   bool idle() const;
+  // A connection for one client alone. Null: `why` says so.
+  BackendConnection* lease(LeaseHolder& holder, routing::Failure& why);
+  LeasePool& leases() { return leases_; }
   // Closes extra connections that nobody has used for a while. Called about once a second.
   void close_idle_spares();
 
@@ -73,7 +77,8 @@ class Backend {
   const config::ServerConfig& server() const { return server_; }
   BackendCounters& counters() { return counters_; }
 
-  // For the connections.
+  // For the connections and their pools.
+  std::unique_ptr<BackendConnection> make_connection();
   Turn& turn() { return turn_; }
   const BackendLimits& limits() const { return limits_; }
   const net::SocketAddress* address();  // the next one to try; null while the name does not resolve
@@ -93,7 +98,6 @@ class Backend {
   BackendConnection* connection_for(const routing::Request& request);
   size_t spare();  // index of an idle extra connection; SIZE_MAX when there may be no more
   void probe();
-  std::unique_ptr<BackendConnection> make_connection();
 
   Turn& turn_;
   const config::ClusterConfig& cluster_;
@@ -115,6 +119,7 @@ class Backend {
   // The first node_connections are shared by all clients. The others are made when they are needed: for a large upload,
   // and for clients that would have to wait because large replies are on the way on all shared ones.
   std::vector<std::unique_ptr<BackendConnection>> connections_;
+  LeasePool leases_;
 };
 
 std::unique_ptr<BackendConnection> make_redis_connection(Backend& backend);

@@ -39,13 +39,15 @@ uint64_t with_jitter(uint64_t delay) {
 
 }  // namespace
 
-BackendConnection::BackendConnection(Backend& backend) : backend_(backend), turn_(backend.turn()) {
+BackendConnection::BackendConnection(Backend& backend)
+    : backend_(backend), turn_(backend.turn()), patience_(backend.limits().read_timeout) {
   deadline_.set([](void* self) { static_cast<BackendConnection*>(self)->check_deadlines(); }, this);
   reconnect_.set([](void* self) { static_cast<BackendConnection*>(self)->open(); }, this);
 }
 
 BackendConnection::~BackendConnection() {
   if (stream_.attached()) turn_.loop.close(stream_);
+  if (LeaseHolder* holder = std::exchange(holder_, nullptr)) holder->on_lease_lost();
   fail_list(std::exchange(head_, nullptr), Failure::shutting_down, connected_);
   stream_.out.clear(turn_.chunks());
 }
@@ -79,12 +81,12 @@ void BackendConnection::send(Request& request) noexcept {
   }
   if (state_ == State::idle || state_ == State::down) {
     open();
-    if (suspect_) return routing::fail(request, backend_.down_reason());
+    if (state_ != State::connecting) return routing::fail(request, backend_.down_reason());
   }
   request.sent_at = turn_.now();
   encode(request);
   turn_.backends.add(*this);
-  if (!deadline_.armed()) arm_deadline(backend_.limits().read_timeout);
+  if (!deadline_.armed()) arm_deadline(patience_);
 }
 
 void BackendConnection::upload(std::string_view bytes) noexcept {
@@ -114,7 +116,7 @@ void BackendConnection::probe() noexcept {
 
 void BackendConnection::close_if_idle(uint64_t idle_ns) {
   if (state_ == State::idle || state_ == State::connecting || !idle()) return;
-  if (turn_.now() - std::max(last_receive_, opened_at_) < idle_ns) return;
+  if (turn_.now() - last_used() < idle_ns) return;
   turn_.loop.close(stream_);
   connected_ = false;
   reset_receive();
@@ -122,6 +124,29 @@ void BackendConnection::close_if_idle(uint64_t idle_ns) {
   reconnect_.cancel();
   suspect_ = false;
   state_ = State::idle;
+}
+
+uint64_t BackendConnection::last_used() const { return std::max(last_receive_, opened_at_); }
+
+void BackendConnection::lease_to(LeaseHolder* holder) {
+  holder_ = holder;
+  if (holder != nullptr) set_patience(backend_.limits().read_timeout);
+}
+
+void BackendConnection::set_patience(uint64_t ns) {
+  patience_ = ns;
+  deadline_.cancel();  // it was armed for another patience
+  if (queue_size_ > 0) arm_deadline(state_ == State::connecting ? backend_.limits().dial_timeout : ns);
+}
+
+void BackendConnection::send_undo(std::string_view command) {
+  set_patience(backend_.limits().read_timeout);
+  take_internal(make_internal(routing::Wire::redis), command);
+}
+
+void BackendConnection::abandon() noexcept {
+  holder_ = nullptr;
+  lose(Failure::connection_lost, {});
 }
 
 void BackendConnection::flush_turn() noexcept {
@@ -224,7 +249,7 @@ void BackendConnection::take_internal(Request& request, std::string_view bytes) 
   push_queue(request);
   ++handshake_left_;
   turn_.backends.add(*this);
-  if (!deadline_.armed()) arm_deadline(backend_.limits().read_timeout);
+  if (!deadline_.armed()) arm_deadline(patience_);
 }
 
 void BackendConnection::on_finished(Request& request) noexcept {
@@ -288,6 +313,7 @@ void BackendConnection::lose(Failure failure, std::string_view why) {
   Request* lost = std::exchange(head_, nullptr);
   tail_ = nullptr;
   const uint32_t lost_count = std::exchange(queue_size_, 0);
+  if (on_demand_) return lose_lease(lost, failure, reached, why);
   const bool retry_at_once = was_up && now - opened_at_ >= kShortLife && failure != Failure::timed_out;
   if (!retry_at_once) {
     if (!suspect_ && failure != Failure::shutting_down) {
@@ -304,6 +330,23 @@ void BackendConnection::lose(Failure failure, std::string_view why) {
     ++attempts_;
     schedule_reconnect();
   }
+}
+
+void BackendConnection::lose_lease(Request* lost, Failure failure, bool reached, std::string_view why) {
+  state_ = State::idle;
+  suspect_ = false;
+  // Idle ones are closed by servers too, and abandoned ones by ourselves: no fault in that.
+  LeaseHolder* const holder = std::exchange(holder_, nullptr);
+  if (holder != nullptr) {
+    static LogEvery every(std::chrono::seconds(1));
+    if (auto turn = every.next()) {
+      log_warn("backend ", backend_.name(), ": lost a connection that one client had for itself: ", why, turn.suffix());
+    }
+    backend_.on_failure();
+    backend_.leases().lost(*this);
+    holder->on_lease_lost();
+  }
+  fail_list(lost, failure, reached);
 }
 
 void BackendConnection::schedule_reconnect() {
@@ -379,18 +422,18 @@ void BackendConnection::check_deadlines() {
   } else {
     blocked_since_ = 0;
   }
-  uint64_t next = limits.read_timeout;
-  for (Request* r = head_; r != nullptr && limits.read_timeout > 0; r = r->queue_next) {
+  uint64_t next = patience_;
+  for (Request* r = head_; r != nullptr && patience_ > 0; r = r->queue_next) {
     if (r->finished) continue;
     if (r->uploading) break;
     // The head's deadline moves on while its reply is arriving.
     const bool arriving = r == head_ && reply_begun();
     const uint64_t since = arriving ? std::max(r->sent_at, last_receive_) : r->sent_at;
-    if (now - since < limits.read_timeout) {
-      next = since + limits.read_timeout - now;
+    if (now - since < patience_) {
+      next = since + patience_ - now;
       break;
     }
-    if (last_receive_ <= r->sent_at) return lose(Failure::timed_out, "no reply within read_timeout");
+    if (last_receive_ <= r->sent_at || on_demand_) return lose(Failure::timed_out, "no reply within read_timeout");
     expire(*r);
   }
   arm_deadline(next);

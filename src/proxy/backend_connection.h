@@ -22,6 +22,16 @@ namespace overlord::proxy {
 
 class Backend;
 
+// Who has a connection for itself (LeasePool).
+class LeaseHolder {
+ public:
+  // It broke; it is not the holder's any more. Requests on it fail after this call.
+  virtual void on_lease_lost() noexcept = 0;
+
+ protected:
+  ~LeaseHolder() = default;
+};
+
 // Who streams a large request through a connection.
 class Uploader {
  public:
@@ -55,6 +65,18 @@ class BackendConnection : public Flushable,
   // Calls uploader.on_upload_drained() once; null takes that back.
   void notify_drained(Uploader* uploader);
   size_t unsent() const { return stream_.unsent(); }
+
+  // Leases. A connection of a LeasePool opens when something is sent, and is not tried again when it is lost.
+  void make_lease() { on_demand_ = true; }
+  void lease_to(LeaseHolder* holder);  // null: nobody's any more
+  bool leased() const { return holder_ != nullptr; }
+  // How long replies may take from now on, in place of read_timeout; 0: for ever.
+  void set_patience(uint64_t ns);
+  // Sends a command whose answer, +OK, concerns nobody.
+  void send_undo(std::string_view command);
+  // Closes; what is in flight fails.
+  void abandon() noexcept;
+  uint64_t last_used() const;
 
   State state() const { return state_; }
   Backend& backend() { return backend_; }
@@ -117,6 +139,7 @@ class BackendConnection : public Flushable,
 
  private:
   void lose(routing::Failure failure, std::string_view why);
+  void lose_lease(routing::Request* lost, routing::Failure failure, bool reached, std::string_view why);
   void fail_list(routing::Request* list, routing::Failure failure, bool reached);
   void schedule_reconnect();
   void check_deadlines();
@@ -131,12 +154,15 @@ class BackendConnection : public Flushable,
   bool refused_ = false;      // the handshake was answered with an error
   bool paused_ = false;       // receiving stopped for a slow reader
   bool connected_ = false;    // bytes may have left
+  bool on_demand_ = false;    // one of a LeasePool
   uint32_t handshake_left_ = 0;
   uint32_t queue_size_ = 0;
   uint32_t attempts_ = 0;  // failed attempts since the last success
   routing::Request* head_ = nullptr;
   routing::Request* tail_ = nullptr;
   Uploader* uploader_ = nullptr;
+  LeaseHolder* holder_ = nullptr;
+  uint64_t patience_;          // ns, 0: for ever
   uint64_t last_receive_ = 0;  // loop time of the last bytes
   uint64_t paused_since_ = 0;
   uint64_t opened_at_ = 0;

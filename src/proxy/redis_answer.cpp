@@ -4,8 +4,8 @@
 #include <cstring>
 #include <string_view>
 
-#include "protocol/redis/reply_scanner.h"
 #include "proxy/answer.h"
+#include "proxy/redis_exec_answer.h"
 #include "proxy/redis_fanout.h"
 #include "proxy/reply_bytes.h"
 
@@ -32,18 +32,6 @@ void write_sum(Request& parent, RequestPool& pool, ChunkQueue& out) {
     }
   }
   write_number(':', sum, pool, out);
-}
-
-// One element of an array of bulk strings; 0 when it is not one. The reply was framed before, so it is whole.
-size_t element_size(std::string_view rest) {
-  int64_t length = 0;
-  size_t header = 0;
-  if (read_header(rest, '$', length, header)) {
-    return length < 0 ? header : header + static_cast<size_t>(length) + 2;
-  }
-  redis::ReplyScanner scanner;
-  size_t size = 0;
-  return scanner.advance(rest, size) == redis::ReplyScanner::Status::done ? size : 0;
 }
 
 void convert_reply(redis::ShapeId shape, Request& request, RequestPool& pool, ChunkQueue& out) {
@@ -125,6 +113,7 @@ void convert_chain(redis::Resp3Converter& converter, ChunkQueue& chain, ChunkPoo
 void write_redis_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
   if (request.answer == Answer::reply) [[likely]]
     return write_reply_to(request, request, pool, out);
+  if (request.answer == Answer::exec) return write_exec_answer(request, pool, out);
   if (request.answer == Answer::merged) {
     if (request.shape == redis::ShapeId::resp2) return write_merged_answer(request, pool, out);
     ChunkQueue merged;

@@ -38,6 +38,10 @@ class RedisConnection final : public BackendConnection {
         if (status == ReplyScanner::Status::done) scanner_.reset();
         continue;
       }
+      if (head->preludes > 0 || head->queue_error) [[unlikely]] {
+        if (!take_prelude(*head, piece, status == ReplyScanner::Status::done)) return false;
+        continue;
+      }
       if (status == ReplyScanner::Status::more) {
         add_piece(*head, piece);
         continue;
@@ -54,7 +58,10 @@ class RedisConnection final : public BackendConnection {
     return true;
   }
 
-  void reset_receive() override { scanner_.reset(); }
+  void reset_receive() override {
+    scanner_.reset();
+    gathering_error_ = false;
+  }
   Request* arriving() const override { return queue_head(); }
   uint64_t arriving_left() const override { return scanner_.bulk_left(); }
   bool reply_begun() const override { return scanner_.started(); }
@@ -77,6 +84,26 @@ class RedisConnection final : public BackendConnection {
       ask.key = kAskVersion;
       take_internal(ask, "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
     }
+  }
+
+  // The answers before a transaction's own are dropped, but for the first error among them: it becomes the reply in
+  // place of EXECABORT, which does not say why.
+  bool take_prelude(Request& head, std::string_view piece, bool done) {
+    const bool error = scanner_.type() == '-';
+    const bool first = error && head.preludes > 0 && (!head.queue_error || gathering_error_);
+    if (first) {
+      head.queue_error = head.error_reply = true;
+      gathering_error_ = !done;
+      if (!head.finished) head.reply_chain.append(turn_.chunks(), piece);
+    }
+    if (!done) return true;
+    scanner_.reset();
+    if (head.preludes > 0) {
+      --head.preludes;
+      return true;
+    }
+    pop_head();
+    return error;  // nothing else can follow a command that was not queued
   }
 
   bool verify(const Request& request) const override {
@@ -111,6 +138,7 @@ class RedisConnection final : public BackendConnection {
   }
 
   ReplyScanner scanner_;
+  bool gathering_error_ = false;  // the error of a transaction's command has come in part
 };
 
 }  // namespace

@@ -93,7 +93,15 @@ Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
     case ParseStatus::incomplete:
       return parser_->pending_bulk() > kStreamValue ? consider_upload(bytes, used) : Step::need_more;
     case ParseStatus::error: answer_and_close(parser_->error()); return Step::stop;
-    case ParseStatus::complete: handle(); break;
+    case ParseStatus::complete:
+      handle();
+      if (std::exchange(later_, false)) [[unlikely]] {
+        cluster_.counters().requests.sub();
+        parser_->reset();
+        wait_for_answers();
+        return Step::need_more;
+      }
+      break;
     case ParseStatus::skip: break;
   }
   used = parser_->size();
@@ -106,8 +114,8 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   if (parser_->is_inline() || parser_->args_seen() < 2) return Step::need_more;
   const Command* command = redis::find_command(parser_->arg(0));
   if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
-      (protocol_ == 3 && redis::shape_needs_arguments(*command)) || !surely_permitted(*command, parser_->arg(1)) ||
-      parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
+      in_transaction() || (protocol_ == 3 && redis::shape_needs_arguments(*command)) ||
+      !surely_permitted(*command, parser_->arg(1)) || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
   }
   if (in_flight()) {
@@ -149,6 +157,11 @@ redis::MessageScanner& RedisSession::upload_scanner() {
 }
 
 void RedisSession::error(std::string_view text) {
+  if (transaction_ != nullptr) transaction_->abort();
+  plain_error(text);
+}
+
+void RedisSession::plain_error(std::string_view text) {
   std::string& line = cluster_.scratch();
   line.clear();
   redis::append_error(line, text);
@@ -166,7 +179,7 @@ void RedisSession::handle() {
   redis::Resolved resolved = redis::resolve_command(*parser_);
   if (resolved.status != redis::Resolved::Status::ok) [[unlikely]] {
     resolved = cluster_.learned().resolve(resolved, *parser_);
-    if (resolved.status != redis::Resolved::Status::ok) return error(redis::resolve_error(resolved, *parser_));
+    if (resolved.status != redis::Resolved::Status::ok) return unresolved(resolved);
   }
   const Command* command = resolved.command;
   if (user_ == nullptr) [[unlikely]] {
@@ -178,6 +191,8 @@ void RedisSession::handle() {
     if (const std::string_view why = redis::refused_call(*command, *parser_); !why.empty()) return error(why);
   }
   if (protocol_ == 3) reply_shape_ = redis::reply_shape(*command, *parser_);
+  if (transaction_ != nullptr && transaction_->open()) [[unlikely]]
+    return queue_command(*command);
   switch (command->treatment) {
     case Treatment::single: return route_single(*command);
     case Treatment::one_node:
@@ -203,6 +218,7 @@ void RedisSession::handle() {
     case Treatment::all_random:
     case Treatment::any_node: return over_nodes(*command);
     case Treatment::local: return local(*command);
+    case Treatment::transaction: return transaction(*command);
     case Treatment::refused: return refuse(*command);
   }
 }
@@ -226,38 +242,41 @@ void RedisSession::route_single(const Command& command) {
   send_whole(command, parser_->arg(static_cast<uint32_t>(command.first_key)));
 }
 
-void RedisSession::route_one_node(const Command& command) {
-  struct Keys {
+RedisSession::Placed RedisSession::place(const Command& command) {
+  struct Walk {
     routing::Route& root;
-    std::string_view first{};
-    int32_t target = routing::kNoTarget;
+    Placed placed;
     uint32_t count = 0;
-    bool one = true;
-  } keys{cluster_.root()};
-  const int found = redis::visit_keys(
+  } walk{cluster_.root(), {}};
+  walk.placed.found = redis::visit_keys(
       command, *parser_,
       [](void* context, std::string_view key) {
-        Keys& k = *static_cast<Keys*>(context);
-        const int32_t target = k.root.group(key);
-        if (k.count++ == 0) {
-          k.first = key;
-          k.target = target;
-        } else if (target != k.target) {
-          k.one = false;
+        Walk& w = *static_cast<Walk*>(context);
+        const int32_t group = w.root.group(key);
+        if (w.count++ == 0) {
+          w.placed.first = key;
+          w.placed.group = group;
+        } else if (group != w.placed.group) {
+          w.placed.one = false;
         }
       },
-      &keys);
-  if (found <= 0) {
+      &walk);
+  return walk.placed;
+}
+
+void RedisSession::route_one_node(const Command& command) {
+  const Placed placed = place(command);
+  if (placed.found <= 0) {
     if ((command.flags & redis::kLearned) != 0) return error("ERR the proxy finds no keys in this call to place it by");
     if (command.treatment == Treatment::script) return send_whole(command, cluster_.scripts().placement(*parser_));
     // The server words this best, and any of them says the same.
     return send_whole(command, parser_->argc() > 1 ? parser_->arg(1) : parser_->arg(0));
   }
-  if (!keys.one) {
+  if (!placed.one) {
     Request& request = new_request(Wire::none, Answer::reply);
     return routing::fail(request, routing::Failure::cross_node);
   }
-  send_whole(command, keys.first);
+  send_whole(command, placed.first);
 }
 
 void RedisSession::send_whole(const Command& command, std::string_view key) {
@@ -268,6 +287,10 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
   request.bytes = parser_->wire();
   if (command.treatment == Treatment::script) return cluster_.scripts().send(request, *parser_);
   route(request);
+}
+
+void RedisSession::on_leave() noexcept {
+  if (transaction_ != nullptr) transaction_->watch.end();
 }
 
 void RedisSession::write_answer(Request& request, ChunkQueue& out) {

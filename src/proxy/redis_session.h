@@ -8,6 +8,7 @@
 #include "protocol/redis/command.h"
 #include "protocol/redis/request_parser.h"
 #include "protocol/redis/resp3.h"
+#include "proxy/redis_transaction.h"
 #include "proxy/session.h"
 
 namespace overlord::proxy {
@@ -22,16 +23,42 @@ class RedisSession final : public Session {
   void write_answer(routing::Request& request, ChunkQueue& out) override;
   void write_part(routing::Request& request, ChunkQueue& out) override;
   std::string_view failure_line(routing::Failure failure) const override { return routing::redis_error_line(failure); }
+  void on_leave() noexcept override;
 
  private:
   void handle();
+  // The message is to be handled once everything before it has been answered.
+  void handle_later() { later_ = true; }
+  void unresolved(const redis::Resolved& resolved);
   Step consider_upload(std::string_view bytes, size_t& used);
   void route_single(const redis::Command& command);
   void route_one_node(const redis::Command& command);
   void send_whole(const redis::Command& command, std::string_view key);
   void over_nodes(const redis::Command& command);
   void refuse(const redis::Command& command);
-  void error(std::string_view text);  // without "-" and CRLF
+  void error(std::string_view text);        // without "-" and CRLF; aborts an open transaction
+  void plain_error(std::string_view text);  // does not
+
+  // Where the keys of the command at hand are.
+  struct Placed {
+    std::string_view first{};
+    int32_t group = routing::kNoTarget;  // of the first (Route::group)
+    int found = 0;                       // keys; negative: the arguments do not fit the command
+    bool one = true;                     // all are of that group
+  };
+  Placed place(const redis::Command& command);
+
+  // redis_transaction.cpp
+  bool in_transaction() const;
+  void transaction(const redis::Command& command);
+  void queue_command(const redis::Command& command);
+  void refuse_queued(const redis::Command& command);
+  bool place_queued(const redis::Command& command);  // false: answered with an error
+  void exec(const redis::Command& command);
+  void answer_locals(routing::Request& request);
+  void watch(const redis::Command& command);
+  void unwatch(const redis::Command& command);
+  void end_transaction();
 
   // redis_access.cpp
   void local_auth();
@@ -64,6 +91,8 @@ class RedisSession final : public Session {
   uint8_t protocol_ = 2;               // 2 or 3
   const access::User* user_;           // null: not authenticated
   std::unique_ptr<std::string> name_;  // CLIENT SETNAME
+  bool later_ = false;
+  std::unique_ptr<RedisTransaction> transaction_;  // null until the first MULTI or WATCH
 };
 
 }  // namespace overlord::proxy

@@ -2,10 +2,12 @@
 // Reading and writing the first line of a RESP2 reply that was framed before.
 
 #include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <system_error>
 
+#include "protocol/redis/reply_scanner.h"
 #include "routing/request.h"
 
 namespace overlord::proxy {
@@ -18,6 +20,18 @@ inline bool read_header(std::string_view reply, char type, int64_t& number, size
   const auto [last, failed] = std::from_chars(reply.data() + 1, reply.data() + end - 1, number);
   size = end + 1;
   return failed == std::errc{} && last == reply.data() + end - 1;
+}
+
+// The first of several replies in a row, bytes; 0 when it is none.
+inline size_t element_size(std::string_view rest) {
+  int64_t length = 0;
+  size_t header = 0;
+  if (read_header(rest, '$', length, header)) {
+    return length < 0 ? header : header + static_cast<size_t>(length) + 2;
+  }
+  redis::ReplyScanner scanner;
+  size_t size = 0;
+  return scanner.advance(rest, size) == redis::ReplyScanner::Status::done ? size : 0;
 }
 
 inline void write_number(char type, int64_t number, routing::RequestPool& pool, ChunkQueue& out) {

@@ -154,14 +154,19 @@ Request& Session::new_request(Wire wire, Answer answer) {
   return request;
 }
 
+Request& Session::answer_request() {
+  return capture_ == nullptr ? new_request(Wire::none, Answer::reply)
+                             : turn_.requests.take_child(*capture_, Wire::none);
+}
+
 void Session::answer(std::string_view text) {
-  Request& request = new_request(Wire::none, Answer::reply);
+  Request& request = answer_request();
   turn_.requests.set_reply(request, text);
   routing::finish(request);
 }
 
 void Session::answer_static(std::string_view text) {
-  Request& request = new_request(Wire::none, Answer::reply);
+  Request& request = answer_request();
   request.set_static_reply(text);
   routing::finish(request);
 }
@@ -353,6 +358,7 @@ void Session::leave() {
   }
   tail_ = nullptr;
   upload_request_ = nullptr;
+  on_leave();
   turn_.buffers.give(partial_);
   partial_size_ = partial_done_ = 0;
   cluster_.remove(*this);

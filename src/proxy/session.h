@@ -76,7 +76,8 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
     request.weight += more;
     weight_ += more;
   }
-  // Answers without a backend.
+  // Answers without a backend. While capturing they become children of `parent` instead, and the client sees nothing.
+  void capture(routing::Request* parent) { capture_ = parent; }
   void answer(std::string_view text);            // copied
   void answer_static(std::string_view text);     // kept as it is
   void answer_and_close(std::string_view text);  // then nothing more is read
@@ -88,6 +89,9 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   // Answers a wrong password (text is copied), later each time: it costs the attacker time. Nothing else of the
   // client is read meanwhile.
   void answer_late(std::string_view text);
+
+  // The client is leaving: its requests have been let go.
+  virtual void on_leave() noexcept {}
 
   // Uploads. A message may begin one only when nothing is in flight: else wait_for_answers() and need_more.
   bool in_flight() const { return head_ != nullptr; }
@@ -111,6 +115,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
     uint64_t delay = 0;
   };
 
+  routing::Request& answer_request();
   size_t process(std::string_view bytes);  // returns how many bytes were taken
   void process_partial();
   void keep_partial(std::string_view bytes);
@@ -140,6 +145,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   Buffer partial_;
   routing::Request* head_ = nullptr;
   routing::Request* tail_ = nullptr;
+  routing::Request* capture_ = nullptr;
   routing::Request* upload_request_ = nullptr;      // until it is answered
   BackendConnection* upload_connection_ = nullptr;  // null: the bytes go nowhere
   std::unique_ptr<Penalty> penalty_;                // since the last wrong password

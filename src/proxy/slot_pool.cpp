@@ -244,6 +244,10 @@ Request& SlotPool::next_try(Request& request, Request& answered, Attempt attempt
   child.key_hash = request.key_hash;
   child.bytes = request.copy_view();
   child.in_order = true;
+  if (request.answer == routing::Answer::exec) {
+    child.preludes = 1 + request.key_count;
+    request.queue_error = false;
+  }
   return child;
 }
 

@@ -24,6 +24,8 @@ constexpr std::array<Texts, kFailureCount> kTexts{{
     {"cross_node", "-CROSSSLOT Keys in request don't hash to the same slot\r\n",
      "SERVER_ERROR keys are on different nodes\r\n"},
     {"refused_auth", "-ERR backend refused the handshake\r\n", "SERVER_ERROR backend refused the handshake\r\n"},
+    {"no_lease", "-ERR too many clients wait for or watch this backend (max_leased_connections)\r\n",
+     "SERVER_ERROR too many clients have a connection of their own\r\n"},
     {"shutting_down", "-ERR proxy is shutting down\r\n", "SERVER_ERROR proxy is shutting down\r\n"},
     {"slot_not_served", "-CLUSTERDOWN Hash slot not served\r\n", "SERVER_ERROR hash slot not served\r\n"},
     {"slot_moved", "-TRYAGAIN The slot of a large request moved while it was under way\r\n",

@@ -18,12 +18,13 @@ enum class Failure : uint8_t {
   too_large,        // a reply or request beyond what the proxy holds
   cross_node,       // keys of one command live on different nodes
   refused_auth,     // the backend wants another password
+  no_lease,         // every connection that clients may have for themselves is taken (max_leased_connections)
   shutting_down,
   slot_not_served,  // redis_cluster: no node has the slot
   slot_moved,       // redis_cluster: the request cannot be sent to its new place, because its bytes were not kept
   redirect_loop     // redis_cluster: nodes send it to and fro
 };
-inline constexpr int kFailureCount = 14;
+inline constexpr int kFailureCount = 15;
 
 // Stable lower-case names, for metrics and logs.
 std::string_view failure_name(Failure failure);

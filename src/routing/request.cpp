@@ -134,6 +134,7 @@ void RequestPool::move_reply(Request& from, Request& to) {
   drop_reply(to);
   to.failure = from.failure;
   to.error_reply = from.error_reply;
+  to.queue_error = from.queue_error;
   to.reached = from.reached;
   to.reply = std::exchange(from.reply, nullptr);
   to.reply_size = std::exchange(from.reply_size, 0);

@@ -87,7 +87,8 @@ enum class Answer : uint8_t {
   quiet_mg,       // memcache meta: the reply, but for EN
   quiet_ms,       // memcache meta (ms, md): the reply, but for HD
   quiet_ma,       // memcache meta: the reply, but for HD and VA
-  all_ok          // OK when every child answered OK, else the first error
+  all_ok,         // OK when every child answered OK, else the first error
+  exec            // redis: a transaction's array, with answers of the proxy's own in between
 };
 
 // Which connection a client uses at a backend. All that it has in flight at one backend uses one connection, so that
@@ -137,6 +138,7 @@ struct Request {
   bool in_order : 1;        // its client has other requests in flight: it must not overtake them
   bool asking : 1;          // redis: ASKING goes in front of it on the same connection
   bool reached : 1;         // it failed, and its bytes may have reached the backend
+  bool queue_error : 1;     // a transaction: its reply is the error that one of its commands got instead of QUEUED
   uint8_t hop_count;
   uint8_t opcode;        // memcache binary: as the client sent it
   redis::ShapeId shape;  // redis: how the reply is written for a client that speaks RESP3; resp2: as it is
@@ -149,9 +151,10 @@ struct Request {
   // memcache_value only: "get", "gets", or "gat 10", "gats 10": values with the same one may share a group.
   std::string_view retrieval;
   uint32_t key_hash;
-  uint32_t pending;  // children without an answer
-  uint32_t opaque;   // memcache binary: goes back to the client
-  uint32_t weight;   // what it counts for in the client's pipeline: 1, or the keys of a multi-get
+  uint32_t pending;   // children without an answer
+  uint32_t preludes;  // a transaction: so many replies (OK, QUEUED) come before the one that is its answer
+  uint32_t opaque;    // memcache binary: goes back to the client
+  uint32_t weight;    // what it counts for in the client's pipeline: 1, or the keys of a multi-get
   const redis::Command* command;
 
   const char* reply;

@@ -85,6 +85,7 @@ std::string_view treatment_name(Treatment treatment) {
     case Treatment::all_random: return "all_random";
     case Treatment::any_node: return "any_node";
     case Treatment::local: return "local";
+    case Treatment::transaction: return "transaction";
     case Treatment::refused: return "refused";
   }
   return {};

@@ -31,6 +31,7 @@ enum class Treatment : uint8_t {
   all_random,   // one of the keys, by chance (RANDOMKEY)
   any_node,     // to the first node only
   local,        // answered by the proxy
+  transaction,  // MULTI, EXEC and what belongs to them: queued by the proxy, sent to the node of the keys
   refused       // not supported through a proxy (in this version)
 };
 

@@ -1,0 +1,64 @@
+#pragma once
+// LeasedConnection: the backend connection that one session has for itself, and the request that is on it. It stands
+// between connection and session: when the answer that ends a state has come, it gives the connection back before the
+// session hears of it.
+
+#include <cstdint>
+#include <string_view>
+
+#include "proxy/backend.h"
+#include "routing/request.h"
+
+namespace overlord::proxy {
+
+class LeasedConnection final : public LeaseHolder, public routing::RequestOwner {
+ public:
+  enum class After : uint8_t {
+    keep,      // the request sets a state that lasts (WATCH)
+    give_back  // its answer ends every state
+  };
+  static constexpr uint64_t kReadTimeout = UINT64_MAX;
+
+  // client: the session; it is told of answers as the owner of its other requests is.
+  explicit LeasedConnection(routing::RequestOwner& client) : client_(client) {}
+  ~LeasedConnection() { end(); }
+  LeasedConnection(const LeasedConnection&) = delete;
+  LeasedConnection& operator=(const LeasedConnection&) = delete;
+
+  bool held() const { return connection_ != nullptr; }
+  Backend* backend() const { return connection_ == nullptr ? nullptr : backend_; }
+  // It broke and with it the state that was set. Until forget().
+  bool broken() const { return broken_; }
+  void forget() { broken_ = false; }
+  // A command that may wait at the backend has not been answered.
+  bool blocked() const { return blocked_; }
+
+  // False: there was none to be had, and the request has failed.
+  bool take(Backend& backend, routing::Request& request) noexcept;
+  // On the held connection. patience: how long the answer may take, ns, 0: for ever.
+  void send(routing::Request& request, After after, uint64_t patience = kReadTimeout) noexcept;
+  // Gives it back, cleared. No-op when none is held.
+  void give_back();
+  // The client has gone: what it waits for must not happen any more.
+  void end() noexcept;
+
+  // LeaseHolder
+  void on_lease_lost() noexcept override;
+  // routing::RequestOwner
+  void on_finished(routing::Request& request) noexcept override;
+  routing::Progress on_progress(routing::Request& request) noexcept override { return client_.on_progress(request); }
+  void on_stalled(routing::Request& request) noexcept override { client_.on_stalled(request); }
+
+ private:
+  void drop();
+
+  routing::RequestOwner& client_;
+  Backend* backend_ = nullptr;  // of the connection
+  BackendConnection* connection_ = nullptr;
+  After after_ = After::keep;
+  bool set_ = false;  // a state lasts on the connection
+  bool blocked_ = false;
+  bool broken_ = false;
+};
+
+}  // namespace overlord::proxy
