@@ -52,11 +52,12 @@ TREATMENT = {
         command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
         command|list
         client client|getname client|id client|setinfo client|setname""",
+    "blocking": "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin",
     "transaction": "multi exec discard watch unwatch",
     # One key, and yet: another database, a part of other mechanisms, or debugging.
     "refused": "move pfdebug restore-asking",
 }
-CALL_RULE = {"xread": "no_block", "xreadgroup": "no_block", "sort": "no_patterns", "sort_ro": "no_patterns",
+CALL_RULE = {"xread": "may_block", "xreadgroup": "may_block", "sort": "no_patterns", "sort_ro": "no_patterns",
              "copy": "no_db"}
 
 # Known to clients newer than the server, and harmless.
@@ -100,6 +101,7 @@ TREATMENT_WORDS = [
     ("all_random", "to every node, one of their keys by chance, each as likely as any other"),
     ("any_node", "to the first node; all would say the same"),
     ("local", "answered by the proxy"),
+    ("blocking", "several keys on one node; waits there without keeping anybody else waiting"),
     ("transaction", "queued by the proxy and sent in one piece to the node of its keys"),
     ("refused", "an error: not supported through the proxy"),
 ]

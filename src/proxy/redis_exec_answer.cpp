@@ -67,7 +67,9 @@ void write_merged_exec(Request& parent, RequestPool& pool, ChunkQueue& out) {
 
 void write_exec_answer(Request& request, RequestPool& pool, ChunkQueue& out) {
   if (request.children == nullptr) {
-    return request.queue_error ? write_queue_error(request, pool, out) : write_reply(request, pool, out);
+    if (request.queue_error) return write_queue_error(request, pool, out);
+    if (request.shape == redis::ShapeId::resp2) return write_reply(request, pool, out);
+    return write_shaped(request.shape, pool.flatten_reply(request), pool, out);
   }
   Request& first = *request.children;
   if (first.failure != Failure::none) return out.append(pool.chunks(), routing::redis_error_line(first.failure));

@@ -196,6 +196,11 @@ void RedisSession::handle() {
   switch (command->treatment) {
     case Treatment::single: return route_single(*command);
     case Treatment::one_node:
+      if (command->rule == redis::CallRule::may_block && redis::is_blocking_call(*command, *parser_)) {
+        return block(*command);
+      }
+      return route_one_node(*command);
+    case Treatment::blocking: return block(*command);
     case Treatment::script: return route_one_node(*command);
     case Treatment::split_mget:
     case Treatment::split_mset:
@@ -291,6 +296,7 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
 
 void RedisSession::on_leave() noexcept {
   if (transaction_ != nullptr) transaction_->watch.end();
+  if (blocked_ != nullptr) blocked_->end();
 }
 
 void RedisSession::write_answer(Request& request, ChunkQueue& out) {

@@ -60,6 +60,8 @@ class RedisSession final : public Session {
   void unwatch(const redis::Command& command);
   void end_transaction();
 
+  void block(const redis::Command& command);  // redis_blocking.cpp
+
   // redis_access.cpp
   void local_auth();
   bool log_in(std::string_view user, std::string_view password);  // answers when they are wrong
@@ -92,6 +94,7 @@ class RedisSession final : public Session {
   const access::User* user_;           // null: not authenticated
   std::unique_ptr<std::string> name_;  // CLIENT SETNAME
   bool later_ = false;
+  std::unique_ptr<LeasedConnection> blocked_;      // null until the first blocking command
   std::unique_ptr<RedisTransaction> transaction_;  // null until the first MULTI or WATCH
 };
 

@@ -129,6 +129,7 @@ void RedisSession::queue_command(const Command& command) {
     case Treatment::single:
     case Treatment::one_node:
     case Treatment::script:
+    case Treatment::blocking:
     case Treatment::split_mget:
     case Treatment::split_mset:
     case Treatment::split_sum:

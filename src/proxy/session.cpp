@@ -22,6 +22,8 @@ constexpr size_t kStreamAhead = 512 * 1024;
 constexpr size_t kHoldAhead = 16 * 1024 * 1024;
 // An upload: at most this much waits for the backend.
 constexpr size_t kUploadAhead = 256 * 1024;
+// Behind a command that waits at its backend: at most this much is read ahead.
+constexpr size_t kListenAhead = 256 * 1024;
 constexpr uint64_t kLinger = 5'000'000'000;
 // A client that stops in the middle of a large value is closed after this: it holds a backend connection.
 constexpr uint64_t kUploadStall = 10'000'000'000;
@@ -58,6 +60,7 @@ void Session::start(net::UniqueFd fd) {
 }
 
 void Session::drain() noexcept {
+  if (listening_) return die();  // what it waits for may never come
   close_when_answered();
   turn_.sessions.add(*this);
 }
@@ -76,7 +79,7 @@ void Session::on_data(std::span<char> bytes) {
     rest.remove_prefix(process(rest));
     if (!rest.empty()) keep_partial(rest);
   }
-  if (life_ == Life::open && must_wait()) stop_reading();
+  if (life_ == Life::open && must_wait() && !(listening_ && partial_size_ < kListenAhead)) stop_reading();
 }
 
 size_t Session::process(std::string_view bytes) {
@@ -125,6 +128,13 @@ bool Session::must_wait() const {
          (waiting_for_answers_ && head_ != nullptr) || upload_blocked_;
 }
 
+void Session::listen_on() {
+  listening_ = true;
+  if (!paused_ || partial_size_ - partial_done_ >= kListenAhead) return;
+  paused_ = false;
+  turn_.loop.resume_receive(stream_);
+}
+
 void Session::stop_reading() {
   if (paused_) return;
   paused_ = true;
@@ -134,7 +144,7 @@ void Session::stop_reading() {
 
 void Session::on_end() {
   ended_ = true;
-  if (uploading_) return die();  // a request that can never become whole
+  if (uploading_ || listening_) return die();  // a request that can never become whole, or waits for nobody
   turn_.sessions.add(*this);
 }
 
@@ -317,7 +327,10 @@ void Session::flush_turn() noexcept {
   while (life_ != Life::dead) {
     write_ready();
     if (life_ == Life::dead) return;
-    if (head_ == nullptr) waiting_for_answers_ = false;
+    if (head_ == nullptr) {
+      waiting_for_answers_ = false;
+      if (std::exchange(listening_, false) && partial_size_ > 0) stop_reading();  // until that has been looked at
+    }
     if (life_ == Life::open && !must_wait() && partial_size_ > 0 && paused_) process_partial();
     if (head_ != nullptr && head_->finished) continue;
     turn_.loop.flush(stream_);

@@ -90,6 +90,8 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   // client is read meanwhile.
   void answer_late(std::string_view text);
 
+  // What is in flight may wait for a long time: reads on, so that the client's going is noticed, until it is answered.
+  void listen_on();
   // The client is leaving: its requests have been let go.
   virtual void on_leave() noexcept {}
 
@@ -135,6 +137,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   Life life_ = Life::open;
   bool paused_ = false;               // not receiving
   bool ended_ = false;                // the client sends no more
+  bool listening_ = false;            // listen_on()
   bool waiting_for_answers_ = false;  // the next message needs an empty FIFO
   bool uploading_ = false;
   bool upload_blocked_ = false;  // the backend must take bytes before more are read

@@ -145,16 +145,3 @@ def test_value_sizes(rd, keys, size):
         assert client.cmd("STRLEN", key) == size
         assert client.cmd("ECHO", value) == value
     assert client.pipeline([("GET", key)] * 3) == [value] * 3
-
-
-def test_blocking_commands_do_not_hold_others(rd, keys):
-    """BLPOP is either refused at once or waits without holding up others of the same node."""
-    waiter, other = rd(), rd()
-    key, same_node = keys.on(2), keys.on(2)
-    waiter.send(resp("BLPOP", key, 2))
-    for n in range(20):
-        other.ok("SET", same_node, n)
-        assert other.cmd("GET", same_node) == b"%d" % n
-    reply = waiter.reply()
-    assert reply is None or reply.startswith("ERR"), reply
-    assert waiter.cmd("GET", same_node) == b"19"

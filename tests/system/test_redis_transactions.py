@@ -34,6 +34,7 @@ CONVERSATIONS = [
     lines("MULTI", "EVAL return{1,2} 0", "EXEC"),
     lines("MULTI", "EVAL x 1 {k}", "EVAL return(1) notanumber", "EXEC"),
     lines("MULTI", "MSET {k} 1 {j} 2", "MGET {k} {j} {k}", "DEL {k} {j}", "EXISTS {k} {j}", "EXEC"),
+    lines("MULTI", "BLPOP {k} 0", "LPUSH {k} a", "BLPOP {k} {j} 0", "XREAD BLOCK 0 STREAMS {j} $", "EXEC"),
     lines("MULTI", "QUIT"),
     lines("WATCH {k}", "GET {k}", "MULTI", "SET {k} 1", "EXEC", "GET {k}"),
     lines("WATCH {k} {j}", "SET {j} 1", "MULTI", "SET {k} 1", "EXEC", "GET {k}"),

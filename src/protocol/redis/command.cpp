@@ -1,6 +1,8 @@
 #include "protocol/redis/command.h"
 
+#include <algorithm>
 #include <array>
+#include <charconv>
 #include <iterator>
 
 #include "protocol/redis/command_lookup.h"
@@ -15,16 +17,21 @@ namespace {
 
 constexpr CommandLookup<std::size(kCommands)> kLookup{std::span(kCommands)};
 
-bool reads_blocking(const RequestParser& request) {
-  RequestArgs args(request);
+// The position of the argument behind BLOCK, 0 when there is none.
+uint32_t block_argument(RequestArgs& args) {
   for (uint32_t i = 1; i < args.size(); ++i) {
     const std::string_view arg = args.at(i);
-    if (equals_upper(arg, "BLOCK")) return true;
-    if (equals_upper(arg, "STREAMS")) return false;
+    if (equals_upper(arg, "BLOCK")) return i + 1;
+    if (equals_upper(arg, "STREAMS")) return 0;
     if (equals_upper(arg, "COUNT")) i += 1;
     if (equals_upper(arg, "GROUP")) i += 2;
   }
-  return false;
+  return 0;
+}
+
+bool reads_blocking(const RequestParser& request) {
+  RequestArgs args(request);
+  return block_argument(args) != 0;
 }
 
 std::string_view refused_sort(const RequestParser& request) {
@@ -85,6 +92,7 @@ std::string_view treatment_name(Treatment treatment) {
     case Treatment::all_random: return "all_random";
     case Treatment::any_node: return "any_node";
     case Treatment::local: return "local";
+    case Treatment::blocking: return "blocking";
     case Treatment::transaction: return "transaction";
     case Treatment::refused: return "refused";
   }
@@ -122,14 +130,30 @@ std::string resolve_error(const Resolved& resolved, const RequestParser& request
 }
 
 bool is_blocking_call(const Command& command, const RequestParser& request) {
-  return command.rule == CallRule::no_block ? reads_blocking(request) : (command.flags & kBlocking) != 0;
+  return command.rule == CallRule::may_block ? reads_blocking(request) : (command.flags & kBlocking) != 0;
+}
+
+std::optional<uint64_t> block_time(const Command& command, const RequestParser& request) {
+  constexpr double kLongest = 1e9;  // seconds: as good as for ever
+  RequestArgs args(request);
+  const bool reads = command.rule == CallRule::may_block;
+  // BLMPOP and BZMPOP name the time first, the others last.
+  const bool first = command.name == "blmpop" || command.name == "bzmpop";
+  const uint32_t at = reads ? block_argument(args) : first ? 1 : args.size() - 1;
+  if (at == 0 || at >= args.size()) return std::nullopt;
+  const std::string_view text = args.at(at);
+  double number = 0;
+  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (failed != std::errc{} || end != text.data() + text.size() || !(number >= 0)) return std::nullopt;
+  const double seconds = reads ? number / 1000 : number;
+  if (seconds == 0 || seconds > kLongest) return 0;
+  return std::max<uint64_t>(1, static_cast<uint64_t>(seconds * 1e9));
 }
 
 std::string_view refused_call(const Command& command, const RequestParser& request) {
   switch (command.rule) {
-    case CallRule::none: return {};
-    case CallRule::no_block:
-      return reads_blocking(request) ? "ERR BLOCK option is not supported through the proxy" : std::string_view{};
+    case CallRule::none:
+    case CallRule::may_block: return {};
     case CallRule::no_patterns: return refused_sort(request);
     case CallRule::no_db: return refused_copy(request);
   }

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ enum class Treatment : uint8_t {
   all_random,   // one of the keys, by chance (RANDOMKEY)
   any_node,     // to the first node only
   local,        // answered by the proxy
+  blocking,     // several keys on one node; waits there on a connection of its own
   transaction,  // MULTI, EXEC and what belongs to them: queued by the proxy, sent to the node of the keys
   refused       // not supported through a proxy (in this version)
 };
@@ -38,7 +40,7 @@ enum class Treatment : uint8_t {
 // What the proxy looks at in the arguments before it lets a call pass (refused_call).
 enum class CallRule : uint8_t {
   none,
-  no_block,     // XREAD and XREADGROUP: not with BLOCK
+  may_block,    // XREAD and XREADGROUP: with BLOCK they wait
   no_patterns,  // SORT: BY and GET not with a pattern, which reads keys that are not named
   no_db         // COPY: not into another database
 };
@@ -165,6 +167,8 @@ std::string resolve_error(const Resolved& resolved, const RequestParser& request
 
 // The call would wait at the server (BLOCK given to XREAD and XREADGROUP, or the command always blocks).
 bool is_blocking_call(const Command& command, const RequestParser& request);
+// How long such a call may wait, nanoseconds; 0: for ever. Nothing when the argument is no time that the server takes.
+std::optional<uint64_t> block_time(const Command& command, const RequestParser& request);
 // Why this very call cannot go through a proxy although its command can: an error text without '-' and CRLF, static
 // storage; empty when it can. Commands of rule `none` always can.
 std::string_view refused_call(const Command& command, const RequestParser& request);

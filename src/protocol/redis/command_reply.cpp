@@ -112,6 +112,7 @@ std::string_view summary(Treatment treatment) {
     case Treatment::all_random: return "Through the proxy: sent to all nodes and merged";
     case Treatment::any_node: return "Through the proxy: answered by one node";
     case Treatment::local: return "Answered by the proxy";
+    case Treatment::blocking: return "Through the proxy: all keys must be on one node";
     case Treatment::transaction: return "Through the proxy: within one node";
     case Treatment::refused: return "Not supported through the proxy";
   }

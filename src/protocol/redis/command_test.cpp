@@ -108,7 +108,7 @@ TEST(CommandTable, TreatmentsFitTheKeys) {
         case Treatment::split_sum:
           EXPECT_TRUE(has_keys) << command->name;
           EXPECT_EQ(command->flags & kAdmin, 0u) << command->name;
-          EXPECT_TRUE((command->flags & kBlocking) == 0 || command->rule == CallRule::no_block) << command->name;
+          EXPECT_TRUE((command->flags & kBlocking) == 0 || command->rule == CallRule::may_block) << command->name;
           break;
         case Treatment::scan:
         case Treatment::all_keys:
@@ -192,6 +192,25 @@ TEST(VisitKeys, KeysBehindTheKeptArguments) {
   EXPECT_EQ(keys_of(words), (Words{"a", "b", "c"}));
 }
 
+TEST(BlockTime, WhatTheArgumentsSay) {
+  const auto time = [](const Words& words) {
+    const Request request(words);
+    return block_time(request.command(), request.parser());
+  };
+  using Time = std::optional<uint64_t>;
+  EXPECT_EQ(time({"BLPOP", "a", "b", "0"}), Time(0));
+  EXPECT_EQ(time({"BLPOP", "a", "1.5"}), Time(1'500'000'000));
+  EXPECT_EQ(time({"BLMOVE", "a", "b", "LEFT", "RIGHT", "2"}), Time(2'000'000'000));
+  EXPECT_EQ(time({"BLMPOP", "3", "1", "a", "LEFT"}), Time(3'000'000'000));
+  EXPECT_EQ(time({"BZMPOP", "3", "1", "a", "MIN", "COUNT", "7"}), Time(3'000'000'000));
+  EXPECT_EQ(time({"XREAD", "COUNT", "9", "BLOCK", "20", "STREAMS", "a", "$"}), Time(20'000'000));
+  EXPECT_EQ(time({"XREADGROUP", "GROUP", "BLOCK", "c", "BLOCK", "0", "STREAMS", "a", ">"}), Time(0));
+  EXPECT_EQ(time({"BLPOP", "a", "1e15"}), Time(0)) << "as good as for ever";
+  EXPECT_EQ(time({"BLPOP", "a", "1e-12"}), Time(1)) << "but not for ever";
+  for (const char* bad : {"-1", "x", "", "1x", "nan"}) EXPECT_EQ(time({"BLPOP", "a", bad}), std::nullopt) << bad;
+  EXPECT_EQ(time({"XREAD", "STREAMS", "a", "0"}), std::nullopt);
+}
+
 TEST(RefusedCall, WhatASharedConnectionCannotDo) {
   const auto refused = [](const Words& words) {
     const Request request(words);
@@ -201,7 +220,7 @@ TEST(RefusedCall, WhatASharedConnectionCannotDo) {
     const Request request(words);
     return is_blocking_call(request.command(), request.parser());
   };
-  EXPECT_TRUE(refused({"XREAD", "block", "0", "STREAMS", "a", "$"}));
+  EXPECT_TRUE(blocking({"XREAD", "block", "0", "STREAMS", "a", "$"}));
   EXPECT_TRUE(blocking({"XREAD", "COUNT", "1", "BLOCK", "0", "STREAMS", "a", "$"}));
   EXPECT_TRUE(blocking({"XREADGROUP", "GROUP", "g", "c", "BLOCK", "0", "STREAMS", "a", ">"}));
   EXPECT_FALSE(blocking({"XREADGROUP", "GROUP", "BLOCK", "BLOCK", "STREAMS", "BLOCK", ">"}));
