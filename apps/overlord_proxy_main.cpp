@@ -68,7 +68,10 @@ int run(const config::ProcessConfig& process, const config::ClusterFile& file, c
     if (::sigwait(&signals, &caught) != 0) continue;
     if (caught == SIGHUP) {
       if (auto reopened = log_reopen(); !reopened) log_error(reopened.error().message);
-      log_warn("SIGHUP: the log was reopened; the configuration is read at start only in this version");
+      proxy.reload_certificates();
+      log_warn(
+          "SIGHUP: the log was reopened and certificates are looked at; the configuration is read at start only in "
+          "this version");
       continue;
     }
     if (caught == SIGUSR1) continue;

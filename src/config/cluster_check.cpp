@@ -12,6 +12,7 @@ bool is_wildcard(const Address& address) { return address.host == "0.0.0.0" || a
 
 struct Seen {
   const ReadCluster* cluster;
+  const char* key;
   const Address* address;
   Position at;
 };
@@ -21,7 +22,7 @@ void check_listener(const Seen& seen, const std::vector<Seen>& others, Reporter&
   const bool kernel_chooses = address.kind == Address::Kind::tcp && address.port == 0;
   if (kernel_chooses) return;
   for (const Seen& other : others) {
-    const std::string key = seen.cluster->path + "listen_addr";
+    const std::string key = seen.cluster->path + seen.key;
     const std::string where = " of " + other.cluster->config.name + " on line " + std::to_string(other.at.line);
     if (*other.address == address) {
       reporter.error(seen.at, key, to_string(address) + " is also the address" + where, "give each its own");
@@ -50,7 +51,12 @@ void check_clusters(const std::vector<ReadCluster>& clusters, Reporter& reporter
                      quoted(config.name) + " is also the name of the cluster on line " + std::to_string(first->second),
                      "give each cluster its own name");
     for (size_t i = 0; i < config.listen.size(); ++i) {
-      const Seen seen{&cluster, &config.listen[i], cluster.listen_at[i]};
+      const Seen seen{&cluster, "listen_addr", &config.listen[i], cluster.listen_at[i]};
+      check_listener(seen, listeners, reporter);
+      listeners.push_back(seen);
+    }
+    for (size_t i = 0; i < config.listen_tls.size(); ++i) {
+      const Seen seen{&cluster, "listen_tls_addr", &config.listen_tls[i], cluster.listen_tls_at[i]};
       check_listener(seen, listeners, reporter);
       listeners.push_back(seen);
     }

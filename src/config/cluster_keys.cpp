@@ -94,6 +94,48 @@ Verdict set_sentinel_auth(C& cluster, const std::string& text) {
   return {};
 }
 
+Verdict set_verify_client(C& cluster, const std::string& text) {
+  if (text == "none") {
+    cluster.tls.verify_client = net::TlsVerify::none;
+  } else if (text == "optional") {
+    cluster.tls.verify_client = net::TlsVerify::optional;
+  } else if (text == "required") {
+    cluster.tls.verify_client = net::TlsVerify::required;
+  } else {
+    return Complaint{"unknown mode " + quoted(text), "use none, optional or required"};
+  }
+  return {};
+}
+
+Verdict set_tls_min_version(C& cluster, const std::string& text) {
+  if (text != "1.2" && text != "1.3")
+    return Complaint{quoted(text) + " is not a version that this proxy speaks", "use 1.2 or 1.3"};
+  cluster.tls.only_tls13 = cluster.backend_tls.only_tls13 = text == "1.3";
+  return {};
+}
+
+// A text that is taken as it is.
+template <auto Field>
+Verdict set_tls_text(C& cluster, const std::string& text) {
+  cluster.tls.*Field = text;
+  return {};
+}
+template <auto Field>
+Verdict set_backend_tls_text(C& cluster, const std::string& text) {
+  cluster.backend_tls.*Field = text;
+  return {};
+}
+template <auto Field>
+Verdict set_both_tls_texts(C& cluster, const std::string& text) {
+  cluster.tls.*Field = cluster.backend_tls.*Field = text;
+  return {};
+}
+
+Verdict set_backend_server_name(C& cluster, const std::string& text) {
+  cluster.backend_tls_server_name = text;
+  return {};
+}
+
 Verdict set_password(C& cluster, const std::string& text) {
   cluster.password = text;
   return {};
@@ -196,6 +238,57 @@ const Key<C> kKeys[] = {
       .doc = "What HELLO and INFO call the server's version (redis). Clients switch features by it. Empty: the lowest "
              "version among the backends, as they say it themselves; 7.0.0 until one has said it."},
      set_shown_version},
+
+    {{.section = Section::cluster, .name = "listen_tls_addr", .type = "string or array of strings",
+      .default_value = "-",
+      .doc = "Where clients connect with TLS, in the forms of listen_addr; needs tls_cert and tls_key. With it "
+             "listen_addr may be absent."},
+     std::monostate{}},
+    {{.section = Section::cluster, .name = "tls_cert", .type = "string", .default_value = "\"\"",
+      .doc = "PEM file with the proxy's certificate for clients and the chain behind it."},
+     set_tls_text<&net::TlsSettings::cert_file>},
+    {{.section = Section::cluster, .name = "tls_key", .type = "string", .default_value = "\"\"",
+      .doc = "PEM file with the key of tls_cert, without a passphrase."},
+     set_tls_text<&net::TlsSettings::key_file>},
+    {{.section = Section::cluster, .name = "tls_ca", .type = "string", .default_value = "\"\"",
+      .doc = "PEM file with the authorities whose certificates clients may show."},
+     set_tls_text<&net::TlsSettings::ca_file>},
+    {{.section = Section::cluster, .name = "tls_verify_client", .type = "string", .default_value = "\"none\"",
+      .doc = "Whether clients must show a certificate signed by tls_ca: none (not asked), optional (checked when shown) or "
+             "required."},
+     set_verify_client},
+    {{.section = Section::cluster, .name = "tls_min_version", .type = "string", .default_value = "\"1.2\"",
+      .doc = "Oldest TLS version, for clients and for backends: 1.2 or 1.3."},
+     set_tls_min_version},
+    {{.section = Section::cluster, .name = "tls_ciphers", .type = "string", .default_value = "\"\"",
+      .doc = "Ciphers of TLS 1.2 as OpenSSL lists them, for clients and for backends. Empty: OpenSSL's default."},
+     set_both_tls_texts<&net::TlsSettings::ciphers>},
+    {{.section = Section::cluster, .name = "tls_ciphersuites", .type = "string", .default_value = "\"\"",
+      .doc = "Cipher suites of TLS 1.3 with colons between, for clients and for backends. Empty: OpenSSL's default."},
+     set_both_tls_texts<&net::TlsSettings::ciphersuites>},
+    {{.section = Section::cluster, .name = "tls_handshake_timeout", .type = "integer", .default_value = "10000",
+      .unit = "ms", .lowest = 100, .highest = 3'600'000,
+      .doc = "A client that has not completed its handshake within this time is closed."},
+     [](C& c, int64_t ms) { c.tls_handshake_timeout = milliseconds(ms); }},
+    {{.section = Section::cluster, .name = "backend_tls", .type = "boolean", .default_value = "false",
+      .doc = "Speak TLS with all backends of this cluster."},
+     [](C& c, bool on) { c.backend_tls_on = on; }},
+    {{.section = Section::cluster, .name = "backend_tls_ca", .type = "string", .default_value = "\"\"",
+      .doc = "PEM file with the authorities that may have signed the backends' certificates. Empty: those of the system."},
+     set_backend_tls_text<&net::TlsSettings::ca_file>},
+    {{.section = Section::cluster, .name = "backend_tls_cert", .type = "string", .default_value = "\"\"",
+      .doc = "PEM file with the certificate that the proxy shows to backends (mutual TLS)."},
+     set_backend_tls_text<&net::TlsSettings::cert_file>},
+    {{.section = Section::cluster, .name = "backend_tls_key", .type = "string", .default_value = "\"\"",
+      .doc = "PEM file with the key of backend_tls_cert."},
+     set_backend_tls_text<&net::TlsSettings::key_file>},
+    {{.section = Section::cluster, .name = "backend_tls_verify", .type = "boolean", .default_value = "true",
+      .doc = "Check the backends' certificates. Without, anybody in between can read and change everything."},
+     [](C& c, bool on) { c.backend_tls.verify_server = on; }},
+    {{.section = Section::cluster, .name = "backend_tls_server_name", .type = "string", .default_value = "\"\"",
+      .doc = "Name asked for (SNI) and looked for in the backends' certificates. Empty: the host of each server's line, "
+             "a name or an address."},
+     set_backend_server_name},
 
     {{.section = Section::cluster, .name = "dial_timeout", .type = "integer", .default_value = "1000", .unit = "ms",
       .lowest = 0, .highest = kMostMilliseconds,

@@ -7,6 +7,7 @@
 #include "config/access_reader.h"
 #include "config/server_line.h"
 #include "config/table_reader.h"
+#include "config/tls_check.h"
 #include "hashing/ketama.h"
 
 namespace overlord::config {
@@ -46,21 +47,11 @@ void read_name(const Reader& reader, size_t number, ReadCluster& read, Reporter&
   read.config.name = std::move(name);
 }
 
-void read_listen(const Reader& reader, ReadCluster& read, Reporter& reporter) {
-  const std::string proto = reader.text("listen_proto", "tcp");
-  const std::string key = reader.path("listen_addr");
-  if (proto != "tcp" && proto != "unix" && !proto.empty()) {
-    reporter.error(reader.find("listen_proto")->value.at, reader.path("listen_proto"),
-                   "unknown protocol " + quoted(proto), "use tcp or unix");
-    return;
-  }
-  const char* example = proto == "unix" ? "write a path, like /run/overlord/redis.sock"
-                                        : "write IP:PORT, like 0.0.0.0:26379, or unix:/PATH";
-  const TomlEntry* entry = reader.find("listen_addr");
-  if (entry == nullptr) {
-    reporter.error(read.at, key, "missing", example);
-    return;
-  }
+// The addresses of one key, which is there.
+void read_addresses(const Reader& reader, std::string_view name, const std::string& proto, const char* example,
+                    std::vector<Address>& addresses, std::vector<Position>& places, Reporter& reporter) {
+  const std::string key = reader.path(name);
+  const TomlEntry* entry = reader.find(name);
   std::vector<std::pair<std::string, Position>> texts;
   if (const auto* text = entry->value.get<std::string>()) {
     texts.emplace_back(*text, entry->value.at);
@@ -76,9 +67,27 @@ void read_listen(const Reader& reader, ReadCluster& read, Reporter& reporter) {
       reporter.error(at, key, quoted(text) + ": " + address.error().message, example);
       continue;
     }
-    read.config.listen.push_back(std::move(*address));
-    read.listen_at.push_back(at);
+    addresses.push_back(std::move(*address));
+    places.push_back(at);
   }
+}
+
+void read_listen(const Reader& reader, ReadCluster& read, Reporter& reporter) {
+  const std::string proto = reader.text("listen_proto", "tcp");
+  if (proto != "tcp" && proto != "unix" && !proto.empty()) {
+    reporter.error(reader.find("listen_proto")->value.at, reader.path("listen_proto"),
+                   "unknown protocol " + quoted(proto), "use tcp or unix");
+    return;
+  }
+  const char* example = proto == "unix" ? "write a path, like /run/overlord/redis.sock"
+                                        : "write IP:PORT, like 0.0.0.0:26379, or unix:/PATH";
+  const bool tls = reader.find("listen_tls_addr") != nullptr;
+  if (reader.find("listen_addr") != nullptr)
+    read_addresses(reader, "listen_addr", proto, example, read.config.listen, read.listen_at, reporter);
+  else if (!tls)
+    reporter.error(read.at, reader.path("listen_addr"), "missing", example);
+  if (tls)
+    read_addresses(reader, "listen_tls_addr", proto, example, read.config.listen_tls, read.listen_tls_at, reporter);
 }
 
 void read_hash_tag(const Reader& reader, ReadCluster& read, Reporter& reporter) {
@@ -285,7 +294,7 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
 }  // namespace
 
 ReadCluster read_cluster(const TomlTable& table, Position at, size_t number, std::set<std::string_view>& told,
-                         Reporter& reporter) {
+                         FileCheck files, Reporter& reporter) {
   ReadCluster read;
   read.at = read.name_at = read.type_at = at;
   read.config.line = at.line;
@@ -300,6 +309,7 @@ ReadCluster read_cluster(const TomlTable& table, Position at, size_t number, std
   read_servers(reader, read, reporter);
   read_access(reader, read, reporter);
   check_together(reader, read, reporter);
+  check_tls(reader, files, read.config, reporter);
   return read;
 }
 

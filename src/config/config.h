@@ -17,6 +17,7 @@
 #include "hashing/hash_tag.h"
 #include "hashing/method.h"
 #include "hashing/ring.h"
+#include "net/tls.h"
 
 namespace overlord::config {
 
@@ -85,7 +86,14 @@ struct ClusterConfig {
   hashing::Compat hash_compat = hashing::Compat::overlord;
   hashing::HashTag hash_tag{"{}", hashing::Compat::overlord};  // what the file means, already resolved
 
-  std::vector<Address> listen;  // at least one
+  std::vector<Address> listen;      // in plain text; at least one here or below
+  std::vector<Address> listen_tls;  // with TLS
+
+  net::TlsSettings tls{.server = true};  // of listen_tls
+  milliseconds tls_handshake_timeout{10000};
+  bool backend_tls_on = false;
+  net::TlsSettings backend_tls{.server = false};
+  std::string backend_tls_server_name;  // empty: the host that the server's line names
 
   std::string redis_auth;  // password for the backends; empty: none
   std::string password;    // of the default user; empty: not asked

@@ -70,7 +70,9 @@ std::vector<const TomlValue*> cluster_tables(const TomlTable& root, Reporter& re
 
 }  // namespace
 
-LoadOutcome<ClusterFile> load_cluster_text(std::string_view text, const std::string& file) {
+namespace {
+
+LoadOutcome<ClusterFile> load_clusters(std::string_view text, const std::string& file, FileCheck files) {
   Reporter reporter(file);
   const TomlTable root = parse_toml(text, file, reporter.problems);
   if (!reporter.problems.empty()) return finish(ClusterFile{}, reporter);
@@ -78,7 +80,7 @@ LoadOutcome<ClusterFile> load_cluster_text(std::string_view text, const std::str
   std::set<std::string_view> told;
   std::vector<ReadCluster> read;
   for (const TomlValue* value : cluster_tables(root, reporter))
-    read.push_back(read_cluster(*value->get<TomlTable>(), value->at, read.size() + 1, told, reporter));
+    read.push_back(read_cluster(*value->get<TomlTable>(), value->at, read.size() + 1, told, files, reporter));
   if (read.empty() && !has_error(reporter.problems))
     reporter.warning({}, "", "no [[clusters]], so there is nothing to serve");
   check_clusters(read, reporter);
@@ -86,6 +88,16 @@ LoadOutcome<ClusterFile> load_cluster_text(std::string_view text, const std::str
   ClusterFile clusters;
   for (ReadCluster& cluster : read) clusters.clusters.push_back(std::move(cluster.config));
   return finish(std::move(clusters), reporter);
+}
+
+LoadOutcome<ClusterFile> load_clusters_and_files(std::string_view text, const std::string& file) {
+  return load_clusters(text, file, FileCheck::yes);
+}
+
+}  // namespace
+
+LoadOutcome<ClusterFile> load_cluster_text(std::string_view text, const std::string& file) {
+  return load_clusters(text, file, FileCheck::no);
 }
 
 LoadOutcome<ProcessConfig> load_process_text(std::string_view text, const std::string& file) {
@@ -118,7 +130,7 @@ LoadOutcome<ProcessConfig> load_process_text(std::string_view text, const std::s
   return finish(std::move(process), reporter);
 }
 
-LoadOutcome<ClusterFile> load_cluster_file(const std::string& path) { return load_file(path, load_cluster_text); }
+LoadOutcome<ClusterFile> load_cluster_file(const std::string& path) { return load_file(path, load_clusters_and_files); }
 
 LoadOutcome<ProcessConfig> load_process_file(const std::string& path) { return load_file(path, load_process_text); }
 

@@ -66,6 +66,7 @@ void EpollLoop::pause_listener(Slot& slot) {
 // Closing gracefully.
 
 void EpollLoop::close_after_flush(Stream& stream, uint64_t linger_ns) {
+  if (stream.layer != nullptr) return stream.layer->close_after_flush(linger_ns);
   if (!stream.attached()) return;
   const uint32_t index = stream.slot;
   Slot& slot = slots_[index];

@@ -131,7 +131,8 @@ void EpollLoop::connect(Stream& stream, const SocketAddress& address, StreamHand
 }
 
 void EpollLoop::flush(Stream& stream) {
-  if (stream.slot == Stream::kDetached) return;
+  if (stream.slot >= Stream::kLayered) [[unlikely]]
+    return flush_layer(stream);
   Slot& slot = slots_[stream.slot];
   if (slot.connecting || slot.blocked || slot.error != 0) return;
   if (!stream.out.empty()) {
@@ -147,10 +148,12 @@ void EpollLoop::flush(Stream& stream) {
 }
 
 void EpollLoop::pause_receive(Stream& stream) {
+  if (stream.layer != nullptr) return stream.layer->pause_receive();
   if (stream.attached()) slots_[stream.slot].paused = true;
 }
 
 void EpollLoop::resume_receive(Stream& stream) {
+  if (stream.layer != nullptr) return stream.layer->resume_receive();
   if (!stream.attached()) return;
   Slot& slot = slots_[stream.slot];
   if (!slot.paused) return;
@@ -159,10 +162,14 @@ void EpollLoop::resume_receive(Stream& stream) {
 }
 
 void EpollLoop::close(Stream& stream) {
+  if (stream.layer != nullptr) return stream.layer->close();
   if (stream.attached()) detach(stream.slot);
 }
 
-int EpollLoop::fd(const Stream& stream) const { return stream.attached() ? slots_[stream.slot].fd : -1; }
+int EpollLoop::fd(const Stream& stream) const {
+  if (stream.layer != nullptr) return stream.layer->fd();
+  return stream.attached() ? slots_[stream.slot].fd : -1;
+}
 
 // The loop.
 
@@ -170,7 +177,7 @@ void EpollLoop::run(TurnHandler& turns) {
   sharpen_sleep();
   refresh_now();
   do {
-    wait(turns.hurry());
+    wait(turns.hurry() || layers().waiting());
     handle_queue();
     run_timers();
     run_posted();
@@ -233,7 +240,7 @@ void EpollLoop::stream_event(uint64_t token, Slot& slot, uint32_t events) {
   if ((events & kDrained) != 0 && slot.stream->notify_drained && slot.stream->out.empty()) {
     slot.stream->notify_drained = false;
     slot.handler->on_drained();
-    if (slots_.find(token) == nullptr) return;
+    if (!is_stream(token)) return;
   }
   if ((events & (EPOLLIN | kReadable | kHangup)) != 0) receive(token, slot, events);
 }
@@ -249,7 +256,7 @@ bool EpollLoop::finish_connect(uint64_t token, Slot& slot) {
   }
   slot.connecting = false;
   slot.handler->on_connected();
-  if (slots_.find(token) == nullptr) return false;
+  if (!is_stream(token)) return false;
   flush(*slot.stream);
   return true;
 }
@@ -269,7 +276,7 @@ void EpollLoop::receive(uint64_t token, Slot& slot, uint32_t events) {
       arena_used_ += size;
       note_input();
       slot.handler->on_data(std::span<char>(at, size));
-      if (slots_.find(token) == nullptr) return;
+      if (!is_stream(token)) return;
       if (size == room || kArenaSize - arena_used_ < kReceiveMin) {
         return enqueue(SlotTable<Slot>::index_of(token), hangup | kReadable);
       }
@@ -301,7 +308,7 @@ void EpollLoop::report_failure(uint64_t token, Slot& slot, int error) {
     if (got > 0) {
       arena_used_ += static_cast<size_t>(got);
       slot.handler->on_data(std::span<char>(at, static_cast<size_t>(got)));
-      if (slots_.find(token) == nullptr) return;
+      if (!is_stream(token)) return;
     }
   }
   StreamHandler* handler = slot.handler;

@@ -70,6 +70,11 @@ class EpollLoop final : public LoopBase {
   void enqueue(uint32_t index, uint32_t events);
   void fail_later(uint32_t index, int error);
 
+  // False once a handler has closed the stream; its slot may live on to send the rest (Kind::linger).
+  bool is_stream(uint64_t token) {
+    const Slot* slot = slots_.find(token);
+    return slot != nullptr && slot->kind == Kind::stream;
+  }
   void wait(bool hurry);
   void handle_queue();
   void dispatch(uint64_t token, Slot& slot, uint32_t events);

@@ -23,6 +23,7 @@
 #include "base/chunk.h"
 #include "base/error.h"
 #include "net/address.h"
+#include "net/layer.h"
 #include "net/socket.h"
 #include "net/timer.h"
 
@@ -70,12 +71,18 @@ class Stream {
 
   bool attached() const { return slot != kDetached; }
   // Bytes not yet taken by the kernel.
-  size_t unsent() const { return out.size() + sending; }
+  size_t unsent() const {
+    if (slot == kLayered) [[unlikely]]
+      return out.size() + layer->unsent();
+    return out.size() + sending;
+  }
 
-  // For the driver only.
+  // For the driver and the layer only.
   static constexpr uint32_t kDetached = UINT32_MAX;
-  uint32_t slot = kDetached;  // index into the driver's table
-  uint32_t sending = 0;       // bytes handed to the kernel whose send has not completed
+  static constexpr uint32_t kLayered = UINT32_MAX - 1;  // the driver knows the layer's stream instead
+  uint32_t slot = kDetached;                            // index into the driver's table
+  uint32_t sending = 0;                                 // bytes handed to the kernel whose send has not completed
+  StreamLayer* layer = nullptr;                         // exactly when layered
 };
 
 struct ListenerId {
@@ -113,6 +120,7 @@ class Loop {
 
   virtual ChunkPool& chunks() = 0;
   virtual TimerWheel& timers() = 0;
+  LayerHost& layers() { return layers_; }
   // Monotonic nanoseconds, read once a turn, after waiting.
   virtual uint64_t now() const = 0;
 
@@ -127,6 +135,9 @@ class Loop {
   virtual std::string_view driver() const = 0;  // "epoll" or "io_uring"
   virtual uint64_t turns() const = 0;           // turns so far
   virtual uint64_t accept_pauses() const = 0;   // how often accepting paused because descriptors or memory ran out
+
+ private:
+  LayerHost layers_;
 };
 
 enum class Driver { automatic, epoll, io_uring };

@@ -51,6 +51,7 @@ void LoopBase::post(std::function<void()> fn) {
 }
 
 void LoopBase::run_posted() {
+  if (layers().waiting()) layers().run();
   if (!has_posted_.load(std::memory_order_relaxed)) return;
   {
     const std::lock_guard lock(mutex_);

@@ -38,6 +38,7 @@ class LoopBase : public Loop {
   void begin_turn() {
     refresh_now();
     ++turns_;
+    layers().begin_turn();
   }
   // Before a wait that may block: whether to let inputs come together (gather.h), and doing so.
   bool should_rest() { return gather_.should_rest(); }
@@ -46,8 +47,14 @@ class LoopBase : public Loop {
   static void sharpen_sleep();
   void note_input() { ++inputs_; }  // a receive brought bytes
   // At the end of a turn.
-  void end_inputs() { gather_.observe(std::exchange(inputs_, 0u), now_); }
-  // Timers and posted functions; to be called when the turn's events are handled.
+  void end_inputs() {
+    gather_.observe(std::exchange(inputs_, 0u), now_);
+    layers().end_turn();
+  }
+  static void flush_layer(Stream& stream) {
+    if (stream.layer != nullptr) stream.layer->flush();
+  }
+  // Timers, then posted functions and what layers put off; to be called when the turn's events are handled.
   void run_timers();
   void run_posted();
   bool stop_requested() { return stop_.load(std::memory_order_acquire); }

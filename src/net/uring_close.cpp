@@ -51,6 +51,7 @@ void UringLoop::end_operations(uint32_t index) {
 // Closing gracefully.
 
 void UringLoop::close_after_flush(Stream& stream, uint64_t linger_ns) {
+  if (stream.layer != nullptr) return stream.layer->close_after_flush(linger_ns);
   if (!stream.attached()) return;
   const uint32_t index = stream.slot;
   Slot& slot = slots_[index];

@@ -159,10 +159,14 @@ void UringLoop::connect(Stream& stream, const SocketAddress& address, StreamHand
 }
 
 void UringLoop::close(Stream& stream) {
+  if (stream.layer != nullptr) return stream.layer->close();
   if (stream.attached()) detach(stream.slot);
 }
 
-int UringLoop::fd(const Stream& stream) const { return stream.attached() ? slots_[stream.slot].fd : -1; }
+int UringLoop::fd(const Stream& stream) const {
+  if (stream.layer != nullptr) return stream.layer->fd();
+  return stream.attached() ? slots_[stream.slot].fd : -1;
+}
 
 // The loop.
 
@@ -183,7 +187,7 @@ void UringLoop::run(TurnHandler& turns) {
   sharpen_sleep();
   refresh_now();
   do {
-    wait(turns.hurry());
+    wait(turns.hurry() || layers().waiting());
     begin_turn();
     ring_.for_each([this](const io_uring_cqe& cqe) { handle(cqe); });
     handle_queue();

@@ -121,6 +121,7 @@ void UringLoop::deliver_held(uint32_t index) {
 }
 
 void UringLoop::pause_receive(Stream& stream) {
+  if (stream.layer != nullptr) return stream.layer->pause_receive();
   if (!stream.attached()) return;
   Slot& slot = slots_[stream.slot];
   if (slot.paused) return;
@@ -129,6 +130,7 @@ void UringLoop::pause_receive(Stream& stream) {
 }
 
 void UringLoop::resume_receive(Stream& stream) {
+  if (stream.layer != nullptr) return stream.layer->resume_receive();
   if (!stream.attached()) return;
   const uint32_t index = stream.slot;
   Slot& slot = slots_[index];
@@ -141,7 +143,8 @@ void UringLoop::resume_receive(Stream& stream) {
 // Sending.
 
 void UringLoop::flush(Stream& stream) {
-  if (stream.slot == Stream::kDetached) return;
+  if (stream.slot >= Stream::kLayered) [[unlikely]]
+    return flush_layer(stream);
   Slot& slot = slots_[stream.slot];
   if (slot.connecting || slot.error != 0 || !started_) return;
   if (slot.send_busy) {

@@ -33,6 +33,7 @@ Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config:
       limits_{nanoseconds(cluster.dial_timeout), nanoseconds(cluster.read_timeout), nanoseconds(cluster.write_timeout),
               cluster.limits.max_node_queue},
       addresses_(resolver, turn.loop, server.address, lookup),
+      tls_(cluster.backend_tls_on ? &turn.tls.of(cluster) : nullptr),
       leases_(*this, cluster.limits.max_leased_connections) {
   probe_.set([](void* self) { static_cast<Backend*>(self)->probe(); }, this);
   for (uint32_t i = 0; i < cluster.node_connections; ++i) connections_.push_back(make_connection());
@@ -129,6 +130,13 @@ void Backend::move_to(const net::SocketAddress& address) {
 void Backend::resolve_again() {
   ++next_address_;
   addresses_.refresh();
+}
+
+void Backend::connect(net::Stream& stream, const net::SocketAddress& address, net::StreamHandler& handler) {
+  if (tls_ == nullptr) return turn_.loop.connect(stream, address, handler);
+  const std::string& named = cluster_.backend_tls_server_name;
+  net::tls_connect(turn_.loop, stream, address, handler, tls_->backends, tls_->backend_counters,
+                   named.empty() ? server_.address.host : named);
 }
 
 uint64_t Backend::min_retry() const { return ejected_ ? nanoseconds(cluster_.eject_retry_interval) : 0; }

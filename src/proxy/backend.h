@@ -83,6 +83,7 @@ class Backend {
   const BackendLimits& limits() const { return limits_; }
   const net::SocketAddress* address();  // the next one to try; null while the name does not resolve
   void resolve_again();
+  void connect(net::Stream& stream, const net::SocketAddress& address, net::StreamHandler& handler);
   routing::Failure down_reason() const {
     return refused_ ? routing::Failure::refused_auth : routing::Failure::backend_down;
   }
@@ -115,6 +116,7 @@ class Backend {
   bool without_meta_ = false;
   uint32_t failures_ = 0;  // in a row
   net::Timer probe_;
+  ClusterTls* const tls_;  // null: plain text
   BackendCounters counters_;
   // The first node_connections are shared by all clients. The others are made when they are needed: for a large upload,
   // and for clients that would have to wait because large replies are on the way on all shared ones.

@@ -62,7 +62,7 @@ void BackendConnection::open() {
     lose(Failure::backend_down, "its name cannot be resolved");
     return;
   }
-  turn_.loop.connect(stream_, *address, *this);
+  backend_.connect(stream_, *address, *this);
   send_handshake();
   arm_deadline(backend_.limits().dial_timeout);
 }
@@ -175,7 +175,7 @@ void BackendConnection::on_drained() {
 }
 
 void BackendConnection::on_error(int error) {
-  lose(state_ == State::connecting ? Failure::backend_down : Failure::connection_lost, std::strerror(error));
+  lose(state_ == State::connecting ? Failure::backend_down : Failure::connection_lost, net::error_text(error));
 }
 
 void BackendConnection::push_queue(Request& request) {

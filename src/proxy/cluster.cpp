@@ -78,14 +78,14 @@ void Cluster::start() {
   learner_->start();
 }
 
-void Cluster::accept(net::UniqueFd fd) {
+void Cluster::accept(net::UniqueFd fd, bool tls) {
   const uint32_t limit = shared_.process.max_connections;
   if (shared_.connections.fetch_add(1, std::memory_order_relaxed) >= limit && limit > 0) {
     shared_.connections.fetch_sub(1, std::memory_order_relaxed);
     counters_.rejected.add();
     const std::string_view line = config::is_redis(config_.cache_type) ? kRedisFull : kMemcacheFull;
     // A fresh socket's buffer takes one line; where it does not there is nobody to tell.
-    (void)!::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (!tls) (void)!::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     static LogEvery every(std::chrono::seconds(1));
     if (auto turn = every.next()) {
       log_warn("cluster ", config_.name, ": refused a client, max_connections = ", limit, turn.suffix());
@@ -100,7 +100,14 @@ void Cluster::accept(net::UniqueFd fd) {
   session->list_next = sessions_;
   if (sessions_ != nullptr) sessions_->list_prev = session;
   sessions_ = session;
-  session->start(std::move(fd));
+  session->start(std::move(fd), tls);
+}
+
+void Cluster::note_tls_failure(std::string_view why) {
+  static LogEvery every(std::chrono::seconds(1));
+  if (auto turn = every.next()) {
+    log_warn("cluster ", config_.name, ": closed a TLS client: ", why, turn.suffix());
+  }
 }
 
 void Cluster::remove(Session& session) {

@@ -59,8 +59,10 @@ class Cluster {
   ~Cluster();
 
   void start();
-  // Takes an accepted connection; over the limit it answers why and closes.
-  void accept(net::UniqueFd fd);
+  // Takes an accepted connection; over the limit it answers why (not with TLS) and closes.
+  void accept(net::UniqueFd fd, bool tls);
+  // A client's handshake failed, or its TLS connection later on.
+  void note_tls_failure(std::string_view why);
   void drain_sessions();
   void remove(Session& session);  // the session leaves; it is destroyed when the turn ends
   // Most sessions at once since the last call.

@@ -18,9 +18,8 @@ net::Driver driver_of(config::IoDriver io) {
 
 }  // namespace
 
-Proxy::Proxy(config::ProcessConfig process, config::ClusterFile file) {
-  shared_.process = std::move(process);
-  shared_.file = std::move(file);
+Proxy::Proxy(config::ProcessConfig process, config::ClusterFile file)
+    : shared_{.process = std::move(process), .file = std::move(file)}, certificates_(shared_.file, workers_) {
   shared_.started_at = static_cast<uint64_t>(::time(nullptr));
 }
 
@@ -32,9 +31,11 @@ Proxy::~Proxy() {
 
 Result<void> Proxy::start() {
   if (auto made = make_workers(); !made) return made;
+  if (auto loaded = certificates_.load(); !loaded) return loaded;
   if (auto opened = open_listeners(); !opened) return opened;
   for (auto& worker : workers_) worker->start();
   watch_sentinels();
+  certificates_.watch();
   return {};
 }
 
@@ -73,37 +74,47 @@ Result<void> Proxy::open_listeners() {
   for (size_t c = 0; c < shared_.file.clusters.size(); ++c) {
     const config::ClusterConfig& cluster = shared_.file.clusters[c];
     for (const config::Address& address : cluster.listen) {
-      const std::string where = "cluster " + cluster.name + ": cannot listen on " + config::to_string(address) + ": ";
-      if (address.kind == config::Address::Kind::unix_socket) {
-        // One socket; the first worker accepts and hands over.
-        auto resolved = net::unix_address(address.path);
-        if (!resolved) return fail(where + resolved.error().message);
-        auto fd = net::listen_socket(*resolved, false, kBacklog);
-        if (!fd) return fail(where + fd.error().message);
-        workers_[0]->listen(c, std::move(*fd), false);
-        socket_paths_.push_back(address.path);
-      } else {
-        auto resolved = net::resolve(address.host, address.port, true);
-        if (!resolved) return fail(where + resolved.error().message);
-        // Another process with SO_REUSEPORT on the port would silently share it: the first bind goes without.
-        if (auto probe = net::listen_socket(resolved->front(), false, 0); !probe) {
-          return fail(where + probe.error().message);
-        }
-        for (auto& worker : workers_) {
-          auto fd = net::listen_socket(resolved->front(), true, kBacklog);
-          if (!fd) return fail(where + fd.error().message);
-          worker->listen(c, std::move(*fd), false);
-        }
-      }
-      log_info("cluster ", cluster.name, ": ", config::to_string(cluster.cache_type), " on ",
-               config::to_string(address), ", ", cluster.servers.size(), " backends");
+      if (auto opened = open_listener(c, address, false); !opened) return opened;
+    }
+    for (const config::Address& address : cluster.listen_tls) {
+      if (auto opened = open_listener(c, address, true); !opened) return opened;
     }
   }
   return {};
 }
 
+Result<void> Proxy::open_listener(size_t c, const config::Address& address, bool tls) {
+  const config::ClusterConfig& cluster = shared_.file.clusters[c];
+  const std::string where = "cluster " + cluster.name + ": cannot listen on " + config::to_string(address) + ": ";
+  if (address.kind == config::Address::Kind::unix_socket) {
+    // One socket; the first worker accepts and hands over.
+    auto resolved = net::unix_address(address.path);
+    if (!resolved) return fail(where + resolved.error().message);
+    auto fd = net::listen_socket(*resolved, false, kBacklog);
+    if (!fd) return fail(where + fd.error().message);
+    workers_[0]->listen(c, std::move(*fd), false, tls);
+    socket_paths_.push_back(address.path);
+  } else {
+    auto resolved = net::resolve(address.host, address.port, true);
+    if (!resolved) return fail(where + resolved.error().message);
+    // Another process with SO_REUSEPORT on the port would silently share it: the first bind goes without.
+    if (auto probe = net::listen_socket(resolved->front(), false, 0); !probe) {
+      return fail(where + probe.error().message);
+    }
+    for (auto& worker : workers_) {
+      auto fd = net::listen_socket(resolved->front(), true, kBacklog);
+      if (!fd) return fail(where + fd.error().message);
+      worker->listen(c, std::move(*fd), false, tls);
+    }
+  }
+  log_info("cluster ", cluster.name, ": ", config::to_string(cluster.cache_type), tls ? " with TLS" : "", " on ",
+           config::to_string(address), ", ", cluster.servers.size(), " backends");
+  return {};
+}
+
 void Proxy::stop(uint64_t grace_ns) {
   watches_.clear();
+  certificates_.stop();
   for (auto& worker : workers_) worker->ask_stop(grace_ns);
   for (auto& worker : workers_) worker->join();
   for (const std::string& path : socket_paths_) ::unlink(path.c_str());

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "proxy/certificates.h"
 #include "proxy/resolver.h"
 #include "proxy/sentinel_watch.h"
 #include "proxy/worker.h"
@@ -20,16 +21,20 @@ class Proxy {
   Result<void> start();
   // Lets requests in flight finish for at most grace_ns, then returns with all threads ended.
   void stop(uint64_t grace_ns);
+  // Certificates that have changed are used at once and not only within seconds.
+  void reload_certificates() { certificates_.look_now(); }
 
  private:
   Result<void> make_workers();
   Result<void> open_listeners();
   void watch_sentinels();
+  Result<void> open_listener(size_t cluster, const config::Address& address, bool tls);
 
   Shared shared_;
   Resolver resolver_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<SentinelWatch>> watches_;
+  Certificates certificates_;
   std::vector<std::string> socket_paths_;  // unix listeners, removed at the end
 };
 

@@ -1,10 +1,12 @@
 #include "proxy/session.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "base/log.h"
+#include "proxy/duration.h"
 
 namespace overlord::proxy {
 
@@ -53,9 +55,15 @@ Session::Session(Cluster& cluster, uint64_t id)
 
 Session::~Session() { stream_.out.clear(turn_.chunks()); }
 
-void Session::start(net::UniqueFd fd) {
+void Session::start(net::UniqueFd fd, bool tls) {
   last_active_ = turn_.now();
-  turn_.loop.adopt(stream_, std::move(fd), *this);
+  if (tls) {
+    ClusterTls& own = turn_.tls.of(cluster_.config());
+    net::tls_accept(turn_.loop, stream_, std::move(fd), *this, own.clients, own.client_counters,
+                    nanoseconds(cluster_.config().tls_handshake_timeout));
+  } else {
+    turn_.loop.adopt(stream_, std::move(fd), *this);
+  }
   if (const uint64_t tick = cluster_.client_tick()) turn_.loop.timers().arm(timeouts_, turn_.now(), tick);
 }
 
@@ -148,7 +156,10 @@ void Session::on_end() {
   turn_.sessions.add(*this);
 }
 
-void Session::on_error(int) { die(); }
+void Session::on_error(int error) {
+  if (error == EPROTO) cluster_.note_tls_failure(net::error_text(error));
+  die();
+}
 
 // Requests
 

@@ -26,7 +26,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   Session(Cluster& cluster, uint64_t id);
   ~Session() override;
 
-  void start(net::UniqueFd fd);
+  void start(net::UniqueFd fd, bool tls);
   // Closes when what is in flight has been answered; at once when nothing is.
   void drain() noexcept;
   void cut() noexcept { die(); }  // closes now

@@ -13,6 +13,7 @@
 #include "base/buffer_pool.h"
 #include "base/counter.h"
 #include "net/loop.h"
+#include "proxy/cluster_tls.h"
 #include "routing/request.h"
 
 namespace overlord::proxy {
@@ -63,6 +64,7 @@ class Turn {
   routing::RequestPool requests;
   FlushList backends;
   FlushList sessions;
+  TlsContexts tls;
 
   ChunkPool& chunks() { return loop.chunks(); }
   uint64_t now() const { return loop.now(); }

@@ -34,8 +34,13 @@ Worker::~Worker() {
   clusters_.clear();
 }
 
-void Worker::listen(size_t cluster, net::UniqueFd fd, bool exclusive) {
-  listeners_.push_back(std::make_unique<Listener>(*this, cluster));
+void Worker::post_tls(const config::ClusterConfig& cluster, TlsSide side, net::TlsContextPtr context) {
+  loop_->post(
+      [this, &cluster, side, context = std::move(context)]() mutable { use_tls(cluster, side, std::move(context)); });
+}
+
+void Worker::listen(size_t cluster, net::UniqueFd fd, bool exclusive, bool tls) {
+  listeners_.push_back(std::make_unique<Listener>(*this, cluster, tls));
   listeners_.back()->id = loop_->listen(std::move(fd), *listeners_.back(), exclusive);
 }
 
@@ -54,7 +59,7 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::take(size_t cluster, net::UniqueFd fd) {
+void Worker::take(size_t cluster, net::UniqueFd fd, bool tls) {
   if (stopping_) return;
   // The kernel spreads connections by hash; a few long-lived ones can all land here.
   Worker* least = this;
@@ -65,15 +70,15 @@ void Worker::take(size_t cluster, net::UniqueFd fd) {
   if (least != this && mine >= least->connections() + kSkew && mine / 4 * 3 >= least->connections()) {
     least->connections_.fetch_add(1, std::memory_order_relaxed);
     auto handed = std::make_shared<net::UniqueFd>(std::move(fd));
-    least->loop_->post([least, cluster, handed] { least->serve(cluster, std::move(*handed)); });
+    least->loop_->post([least, cluster, handed, tls] { least->serve(cluster, std::move(*handed), tls); });
     return;
   }
   connections_.fetch_add(1, std::memory_order_relaxed);
-  serve(cluster, std::move(fd));
+  serve(cluster, std::move(fd), tls);
 }
 
-void Worker::serve(size_t cluster, net::UniqueFd fd) {
-  if (!stopping_) clusters_[cluster]->accept(std::move(fd));
+void Worker::serve(size_t cluster, net::UniqueFd fd, bool tls) {
+  if (!stopping_) clusters_[cluster]->accept(std::move(fd), tls);
 }
 
 void Worker::end_of_turn() {

@@ -22,7 +22,12 @@ class Worker final : public net::TurnHandler {
   // Where this worker hands accepted connections when it has more than its share. Before start().
   void set_peers(std::vector<Worker*> peers) { peers_ = std::move(peers); }
   // cluster: index into the file. Before start().
-  void listen(size_t cluster, net::UniqueFd fd, bool exclusive);
+  void listen(size_t cluster, net::UniqueFd fd, bool exclusive, bool tls);
+  // From now on new connections use this context. Before start(); the other one from any thread.
+  void use_tls(const config::ClusterConfig& cluster, TlsSide side, net::TlsContextPtr context) {
+    turn_.tls.of(cluster).use(side, std::move(context));
+  }
+  void post_tls(const config::ClusterConfig& cluster, TlsSide side, net::TlsContextPtr context);
   void start();
 
   // Any thread. Backend number `server` of the cluster is at this address now.
@@ -40,17 +45,18 @@ class Worker final : public net::TurnHandler {
   // One listening socket of one cluster.
   class Listener final : public net::AcceptHandler {
    public:
-    Listener(Worker& worker, size_t cluster) : worker_(worker), cluster_(cluster) {}
-    void on_accept(net::UniqueFd fd) override { worker_.take(cluster_, std::move(fd)); }
+    Listener(Worker& worker, size_t cluster, bool tls) : worker_(worker), cluster_(cluster), tls_(tls) {}
+    void on_accept(net::UniqueFd fd) override { worker_.take(cluster_, std::move(fd), tls_); }
     net::ListenerId id;
 
    private:
     Worker& worker_;
     size_t cluster_;
+    bool tls_;
   };
 
-  void take(size_t cluster, net::UniqueFd fd);
-  void serve(size_t cluster, net::UniqueFd fd);
+  void take(size_t cluster, net::UniqueFd fd, bool tls);
+  void serve(size_t cluster, net::UniqueFd fd, bool tls);
   void count_connections();
   void begin_stop(uint64_t grace_ns);
   void housekeeping();

@@ -1,0 +1,143 @@
+#include "proxy/certificates.h"
+
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "base/log.h"
+#include "proxy/worker.h"
+
+namespace overlord::proxy {
+namespace {
+
+constexpr auto kLookEvery = std::chrono::seconds(1);
+constexpr auto kTicketKeysLive = std::chrono::hours(12);
+
+const char* key_name(TlsSide side, net::TlsProblem::Part part) {
+  using Part = net::TlsProblem::Part;
+  const bool clients = side == TlsSide::clients;
+  switch (part) {
+    case Part::cert: return clients ? "tls_cert" : "backend_tls_cert";
+    case Part::key: return clients ? "tls_key" : "backend_tls_key";
+    case Part::ca: return clients ? "tls_ca" : "backend_tls_ca";
+    case Part::ciphers: return "tls_ciphers";
+    case Part::ciphersuites: return "tls_ciphersuites";
+    case Part::other: break;
+  }
+  return clients ? "listen_tls_addr" : "backend_tls";
+}
+
+std::string validity(const net::TlsContext& context) {
+  const time_t until = net::tls_valid_until(context);
+  if (until == 0) return {};
+  tm time{};
+  char text[32];
+  ::gmtime_r(&until, &time);
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S UTC", &time);
+  return std::string(", valid until ") + text;
+}
+
+}  // namespace
+
+bool Certificates::Stamp::operator==(const Stamp& other) const {
+  return changed.tv_sec == other.changed.tv_sec && changed.tv_nsec == other.changed.tv_nsec && size == other.size &&
+         inode == other.inode;
+}
+
+Certificates::Certificates(const config::ClusterFile& file, const std::vector<std::unique_ptr<Worker>>& workers)
+    : workers_(workers) {
+  for (const config::ClusterConfig& cluster : file.clusters) {
+    if (!cluster.listen_tls.empty()) watched_.push_back({&cluster, TlsSide::clients, &cluster.tls});
+    if (cluster.backend_tls_on) watched_.push_back({&cluster, TlsSide::backends, &cluster.backend_tls});
+  }
+}
+
+Result<void> Certificates::load() {
+  for (Watched& watched : watched_) {
+    if (auto made = renew(watched, false); !made) return made;
+  }
+  return {};
+}
+
+void Certificates::watch() {
+  if (watched_.empty()) return;
+  thread_ = std::thread([this] {
+    ::pthread_setname_np(::pthread_self(), "certificates");
+    work();
+  });
+}
+
+void Certificates::look_now() {
+  const std::lock_guard lock(mutex_);
+  look_now_ = true;
+  wake_.notify_one();
+}
+
+void Certificates::stop() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Certificates::work() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    wake_.wait_for(lock, kLookEvery, [this] { return stopping_ || look_now_; });
+    if (stopping_) return;
+    const bool at_once = std::exchange(look_now_, false);
+    lock.unlock();
+    for (Watched& watched : watched_) check(watched, at_once);
+    lock.lock();
+  }
+}
+
+void Certificates::check(Watched& watched, bool at_once) {
+  const Stamps now = look(*watched.settings);
+  const bool rests = std::exchange(watched.before, now) == now;
+  const bool changed = now != watched.tried;
+  if (changed ? !rests && !at_once : Clock::now() - watched.made_at < kTicketKeysLive) return;
+  const auto made = renew(watched, true);
+  if (!made) log_error(made.error().message, "; the files read before stay in use");
+}
+
+Certificates::Stamps Certificates::look(const net::TlsSettings& settings) {
+  Stamps stamps;
+  const std::string* const paths[] = {&settings.cert_file, &settings.key_file, &settings.ca_file};
+  for (size_t i = 0; i < stamps.size(); ++i) {
+    struct stat found{};
+    if (paths[i]->empty() || ::stat(paths[i]->c_str(), &found) != 0) continue;
+    stamps[i] = {found.st_mtim, found.st_size, found.st_ino};
+  }
+  return stamps;
+}
+
+Result<void> Certificates::renew(Watched& watched, bool running) {
+  watched.tried = watched.before = look(*watched.settings);
+  watched.made_at = Clock::now();
+  const auto complain = [&](const net::TlsProblem& problem) {
+    return fail("cluster " + watched.cluster->name + ": " + key_name(watched.side, problem.part) + ": " +
+                problem.message + (problem.fix.empty() ? "" : "; " + problem.fix));
+  };
+  const auto material = net::read_tls_files(*watched.settings);
+  if (!material) return complain(material.error());
+  std::vector<net::TlsContextPtr> contexts;
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    auto context = net::make_tls_context(*watched.settings, *material);
+    if (!context) return complain(context.error());
+    contexts.push_back(std::move(*context));
+  }
+  log_info("cluster ", watched.cluster->name, ": ", running ? "reloaded" : "loaded", " the TLS files for ",
+           watched.side == TlsSide::clients ? "clients" : "backends", validity(*contexts.front()));
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    if (running) {
+      workers_[i]->post_tls(*watched.cluster, watched.side, std::move(contexts[i]));
+    } else {
+      workers_[i]->use_tls(*watched.cluster, watched.side, std::move(contexts[i]));
+    }
+  }
+  return {};
+}
+
+}  // namespace overlord::proxy
