@@ -43,7 +43,7 @@ TREATMENT = {
     "all_any": "function|kill script|kill",
     "all_running": "function|stats",
     "all_random": "randomkey",
-    "any_node": "function|dump function|help function|list lolwut memory|help object|help script|help xgroup|help xinfo|help",
+    "any_node": "function|dump function|help function|list lolwut memory|help acl|help client|help config|help latency|help slowlog|help object|help script|help xgroup|help xinfo|help",
     "local": """
         auth echo hello info ping quit select time
         cluster|info cluster|keyslot cluster|links cluster|myid cluster|nodes cluster|replicas cluster|shards
@@ -51,7 +51,12 @@ TREATMENT = {
         acl|cat acl|list acl|users acl|whoami
         command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
         command|list
-        client client|getname client|id client|setinfo client|setname""",
+        client client|caching client|getname client|getredir client|id client|info client|kill client|list
+        client|maint_notifications client|no-evict client|no-touch client|reply client|setinfo client|setname
+        client|tracking client|trackinginfo
+        config|get slowlog|get slowlog|len slowlog|reset
+        latency|doctor latency|graph latency|histogram latency|history latency|latest latency|reset
+        asking readonly readwrite reset role swapdb""",
     "blocking": "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin",
     "transaction": "multi exec discard watch unwatch",
     # One key, and yet: another database, a part of other mechanisms, or debugging.
@@ -62,9 +67,12 @@ CALL_RULE = {"xread": "may_block", "xreadgroup": "may_block", "sort": "no_patter
 
 # Known to clients newer than the server, and harmless.
 EXTRA_SUBCOMMANDS = {
-    "client": [["client|setinfo", 4, ["noscript", "loading", "stale"], 0, 0, 0, ["@slow", "@connection"], [], [], []]],
+    "client": [[name, arity, ["noscript", "loading", "stale"], 0, 0, 0, ["@slow", "@connection"], [], [], []]
+               for name, arity in (("client|maint_notifications", -3), ("client|no-touch", 3), ("client|setinfo", 4))],
 }
-EXTRA_DOCS = {"client|setinfo": {"since": "7.2.0", "group": "connection"}}
+EXTRA_DOCS = {"client|maint_notifications": {"since": "8.0.0", "group": "connection"},
+              "client|no-touch": {"since": "7.2.0", "group": "connection"},
+              "client|setinfo": {"since": "7.2.0", "group": "connection"}}
 
 # In the order of the enums in command.h, which is the server's.
 FLAGS = {"write": "kWrite", "readonly": "kReadOnly", "denyoom": "kDenyOom", "admin": "kAdmin", "pubsub": "kPubSub",

@@ -58,6 +58,7 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
       pool_(make_pool(turn, config, resolver, next_backend)),
       scripts_(turn, *pool_, shared.script_caches.of(config)),
       learned_(shared.learned.of(config)) {
+  shared.shares[&config].push_back(this);
   for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
     // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
     if (limit == 0) continue;

@@ -4,9 +4,11 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "base/counter.h"
 #include "config/config.h"
@@ -23,6 +25,7 @@
 namespace overlord::proxy {
 
 class Session;
+class Cluster;
 
 struct ClientTimeouts {
   uint64_t read;   // ns without a byte from an idle client, 0: never
@@ -51,6 +54,8 @@ struct Shared {
   std::atomic<uint64_t> next_session_id{1};
   ScriptCaches script_caches;
   LearnedClusters learned;
+  // A cluster's share in each worker; complete before the workers start.
+  std::map<const config::ClusterConfig*, std::vector<Cluster*>> shares;
 };
 
 class Cluster {
@@ -68,6 +73,10 @@ class Cluster {
   // Most sessions at once since the last call.
   size_t take_peak() { return std::exchange(peak_, session_count()); }
   size_t session_count() const { return static_cast<size_t>(counters_.connections.get()); }
+
+  Session* first_session() const { return sessions_; }
+  // This and the same in the other workers.
+  const std::vector<Cluster*>& shares() const { return shared_.shares.at(&config_); }
 
   Turn& turn() { return turn_; }
   Shared& shared() { return shared_; }

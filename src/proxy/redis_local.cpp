@@ -9,6 +9,7 @@
 #include <cstring>
 
 #include "protocol/redis/command_reply.h"
+#include "protocol/redis/length_line.h"
 #include "protocol/redis/writer.h"
 #include "proxy/redis_session.h"
 
@@ -63,50 +64,18 @@ void RedisSession::local(const Command& command) {
     redis::append_command_reply(out, command, *parser_, cluster_.learned().all());
     return answer(out);
   }
-  refuse(command);
+  local_server(command);
 }
 
 void RedisSession::local_select() {
-  const std::string_view db = parser_->arg(1);
-  if (db == "0") return answer_static("+OK\r\n");
-  if (!db.empty() && std::ranges::all_of(db, [](char c) { return c >= '0' && c <= '9'; })) {
-    return error("ERR DB index is out of range");
-  }
-  error("ERR value is not an integer or out of range");
+  int64_t db = 0;
+  if (!redis::parse_number(parser_->arg(1), db)) return error("ERR value is not an integer or out of range");
+  if (db != 0) return error("ERR DB index is out of range");
+  answer_static("+OK\r\n");
 }
 
 void RedisSession::set_name(std::string_view name) {
   name_ = name.empty() ? nullptr : std::make_unique<std::string>(name);
-}
-
-void RedisSession::local_client(const Command& command) {
-  const std::string_view sub = command.name.substr(std::strlen("client|"));
-  std::string& out = cluster_.scratch();
-  if (sub == "setname") {
-    if (!valid_client_name(parser_->arg(2))) return error(kBadClientName);
-    set_name(parser_->arg(2));
-    return answer_static("+OK\r\n");
-  }
-  if (sub == "getname") {
-    if (name_ == nullptr) return answer_static("$-1\r\n");
-    redis::append_bulk(out, *name_);
-    return answer(out);
-  }
-  if (sub == "id") {
-    redis::append_integer(out, static_cast<int64_t>(id()));
-    return answer(out);
-  }
-  if (sub == "setinfo") {
-    const std::string_view attribute = parser_->arg(2);
-    if (!equal_fold(attribute, "lib-name") && !equal_fold(attribute, "lib-ver")) {
-      return error("ERR Unrecognized option '" + std::string(attribute) + "'");
-    }
-    if (!valid_client_name(parser_->arg(3))) {
-      return error("ERR " + std::string(attribute) + " cannot contain spaces, newlines or special characters.");
-    }
-    return answer_static("+OK\r\n");
-  }
-  refuse(command);
 }
 
 void RedisSession::local_info() {

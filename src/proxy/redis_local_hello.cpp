@@ -58,7 +58,7 @@ void RedisSession::local_hello() {
   text("version", cluster_.shown_version());
   number("proto", protocol);
   number("id", static_cast<int64_t>(id()));
-  text("mode", "standalone");
+  text("mode", shown_as_cluster() ? "cluster" : "standalone");
   text("role", "master");
   redis::append_bulk(out, "modules");
   redis::append_array_header(out, 0);

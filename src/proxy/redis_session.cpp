@@ -1,5 +1,7 @@
 #include "proxy/redis_session.h"
 
+#include "base/log.h"
+#include "protocol/redis/key_positions.h"
 #include "protocol/redis/writer.h"
 #include "proxy/redis_answer.h"
 #include "proxy/redis_fanout.h"
@@ -19,7 +21,8 @@ namespace {
 // A value larger than this is passed on while it arrives instead of being kept until it is whole.
 constexpr int64_t kStreamValue = 128 * 1024;
 
-redis::RequestLimits parser_limits(const config::Limits& limits) {
+redis::RequestLimits parser_limits(const config::Limits& limits, bool guest) {
+  if (guest) return redis::kGuestLimits;
   redis::RequestLimits out;
   out.max_args = limits.max_arguments;
   out.max_bulk = limits.max_value_size;
@@ -34,11 +37,11 @@ bool may_stream(const Command& command) {
 // Parsers of one worker that no session needs now. A session needs one only while it has a message at hand.
 class ParserPool {
  public:
-  std::unique_ptr<redis::RequestParser> take(const config::Limits& limits) {
-    if (free_.empty()) return std::make_unique<redis::RequestParser>(parser_limits(limits));
+  std::unique_ptr<redis::RequestParser> take(const config::Limits& limits, bool guest) {
+    if (free_.empty()) return std::make_unique<redis::RequestParser>(parser_limits(limits, guest));
     std::unique_ptr<redis::RequestParser> parser = std::move(free_.back());
     free_.pop_back();
-    parser->set_limits(parser_limits(limits));
+    parser->set_limits(parser_limits(limits, guest));
     return parser;
   }
   void give(std::unique_ptr<redis::RequestParser> parser) {
@@ -78,16 +81,24 @@ ConverterPool& converter_pool() {
   return pool;
 }
 
+bool is_http(const redis::RequestParser& request) {
+  return redis::equals_lower(request.arg(0), "post") || redis::equals_lower(request.arg(0), "host:");
+}
+
 bool is_flush(const Command& command) { return command.name == "flushall" || command.name == "flushdb"; }
 
 }  // namespace
 
 RedisSession::RedisSession(Cluster& cluster, uint64_t id)
-    : Session(cluster, id), user_(cluster.config().users.anonymous()) {}
+    : Session(cluster, id), user_(cluster.config().users.anonymous()), born_(turn_.now()) {}
+
+RedisSession::~RedisSession() {
+  if (gathering_ != nullptr) gathering_->session = nullptr;
+}
 
 Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
   ParserPool& pool = parser_pool();
-  if (kept_parser_ == nullptr) kept_parser_ = pool.take(cluster_.config().limits);
+  if (kept_parser_ == nullptr) kept_parser_ = pool.take(cluster_.config().limits, user_ == nullptr);
   parser_ = kept_parser_.get();
   switch (parser_->parse(bytes)) {
     case ParseStatus::incomplete:
@@ -114,7 +125,8 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   if (parser_->is_inline() || parser_->args_seen() < 2) return Step::need_more;
   const Command* command = redis::find_command(parser_->arg(0));
   if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
-      in_transaction() || (protocol_ == 3 && redis::shape_needs_arguments(*command)) ||
+      in_transaction() || reply_mode_ != ReplyMode::on ||
+      (protocol_ == 3 && redis::shape_needs_arguments(*command)) ||
       !surely_permitted(*command, parser_->arg(1)) || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
   }
@@ -174,14 +186,38 @@ void RedisSession::refuse(const Command& command) {
   error(text);
 }
 
+// CLIENT REPLY OFF and SKIP: whether the command that begins is answered.
+void RedisSession::step_reply_mode() {
+  mute_ = reply_mode_ != ReplyMode::skip_this;
+  if (reply_mode_ == ReplyMode::skip_this) {
+    reply_mode_ = ReplyMode::on;
+  } else if (reply_mode_ == ReplyMode::skip_next) {
+    reply_mode_ = ReplyMode::skip_this;
+  }
+}
+
+// A web page can make a browser send commands in the body of a request: none may be taken.
+void RedisSession::abort_http() {
+  static LogEvery every(std::chrono::seconds(1));
+  if (auto turn = every.next()) {
+    log_warn("cluster ", cluster_.config().name, ": a client speaks HTTP, which may be an attack; closed",
+             turn.suffix());
+  }
+  close_when_answered();
+}
+
 void RedisSession::handle() {
   cluster_.counters().requests.add();
+  if (reply_mode_ != ReplyMode::on) [[unlikely]]
+    step_reply_mode();
   redis::Resolved resolved = redis::resolve_command(*parser_);
   if (resolved.status != redis::Resolved::Status::ok) [[unlikely]] {
+    if (is_http(*parser_)) return abort_http();
     resolved = cluster_.learned().resolve(resolved, *parser_);
     if (resolved.status != redis::Resolved::Status::ok) return unresolved(resolved);
   }
   const Command* command = resolved.command;
+  last_command_ = command;
   if (user_ == nullptr) [[unlikely]] {
     if ((command->flags & redis::kNoAuth) == 0) return error("NOAUTH Authentication required.");
   } else if (!user_->unrestricted()) {
@@ -308,6 +344,7 @@ void RedisSession::write_answer(Request& request, ChunkQueue& out) {
 }
 
 void RedisSession::write_part(Request& request, ChunkQueue& out) {
+  if (request.noreply) return request.reply_chain.clear(turn_.chunks());
   if (request.shape == redis::ShapeId::resp2) return out.splice(request.reply_chain);
   if (request.reply_chain.empty()) return;
   if (converter_ == nullptr) {

@@ -8,6 +8,7 @@
 #include "protocol/redis/command.h"
 #include "protocol/redis/request_parser.h"
 #include "protocol/redis/resp3.h"
+#include "proxy/redis_clients.h"
 #include "proxy/redis_transaction.h"
 #include "proxy/session.h"
 
@@ -16,6 +17,13 @@ namespace overlord::proxy {
 class RedisSession final : public Session {
  public:
   RedisSession(Cluster& cluster, uint64_t id);
+  ~RedisSession() override;
+
+  // For CLIENT LIST and KILL, on the session's worker.
+  std::string describe() const;
+  bool matches(const ClientQuery& query) const;
+  void close_behind_answer() { close_when_answered(); }
+  void gathered();
 
  protected:
   Step consume(std::string_view bytes, size_t& used) override;
@@ -30,6 +38,8 @@ class RedisSession final : public Session {
   // The message is to be handled once everything before it has been answered.
   void handle_later() { later_ = true; }
   void unresolved(const redis::Resolved& resolved);
+  void step_reply_mode();
+  void abort_http();
   Step consider_upload(std::string_view bytes, size_t& used);
   void route_single(const redis::Command& command);
   void route_one_node(const redis::Command& command);
@@ -72,9 +82,23 @@ class RedisSession final : public Session {
 
   // redis_local.cpp
   void local(const redis::Command& command);
-  void local_client(const redis::Command& command);
   void local_hello();
   void set_name(std::string_view name);
+  // redis_local_client.cpp
+  void local_client(const redis::Command& command);
+  void client_list();
+  void client_kill();
+  void client_reply();
+  void client_setinfo();
+  void client_tracking();
+  void gather(std::shared_ptr<const ClientQuery> query, bool by_address);
+  void local_reset();
+  // redis_local_server.cpp
+  void local_server(const redis::Command& command);
+  void config_get();
+  void local_slowlog(std::string_view sub);
+  void local_latency(std::string_view sub);
+  void local_swapdb();
   void local_select();
   // redis_local_cluster.cpp
   bool shown_as_cluster() const;
@@ -96,6 +120,17 @@ class RedisSession final : public Session {
   bool later_ = false;
   std::unique_ptr<LeasedConnection> blocked_;      // null until the first blocking command
   std::unique_ptr<RedisTransaction> transaction_;  // null until the first MULTI or WATCH
+  struct Library {
+    std::string name;
+    std::string version;
+  };
+  std::unique_ptr<Library> library_;  // CLIENT SETINFO
+  enum class ReplyMode : uint8_t { on, off, skip_next, skip_this };
+  ReplyMode reply_mode_ = ReplyMode::on;  // CLIENT REPLY
+  ClientQuery::Act gathering_act_ = ClientQuery::Act::list;
+  std::shared_ptr<ClientGathering> gathering_;
+  const redis::Command* last_command_ = nullptr;
+  const uint64_t born_;  // loop time
 };
 
 }  // namespace overlord::proxy

@@ -168,6 +168,7 @@ Request& Session::new_request(Wire wire, Answer answer) {
   request.in_order = head_ != nullptr;
   request.lane = &lane_;
   request.shape = reply_shape_;
+  request.noreply = mute_;
   if (!request.in_order) lane_.backend = -1;
   (tail_ == nullptr ? head_ : tail_->next) = &request;
   tail_ = &request;

@@ -94,6 +94,8 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void listen_on();
   // The client is leaving: its requests have been let go.
   virtual void on_leave() noexcept {}
+  uint64_t idle_ns() const { return turn_.now() - last_active_; }
+  size_t kept_bytes() const { return partial_size_ - partial_done_; }  // of a message that is not whole
 
   // Uploads. A message may begin one only when nothing is in flight: else wait_for_answers() and need_more.
   bool in_flight() const { return head_ != nullptr; }
@@ -107,6 +109,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   Turn& turn_;
   net::Stream stream_;
   uint32_t weight_ = 0;                                 // requests in flight, a multi-get's keys counted singly
+  bool mute_ = false;                                   // the requests that are made now get no answer
   redis::ShapeId reply_shape_ = redis::ShapeId::resp2;  // of the requests that are made now
 
  private:

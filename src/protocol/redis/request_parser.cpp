@@ -115,7 +115,10 @@ ParseStatus RequestParser::long_count(const char*& p, const char* end) {
     return status;
   }
   int64_t count = 0;
-  if (!parse_number(line, count) || count > int64_t{limits_.max_args}) return fail(kInvalidCount);
+  if (!parse_number(line, count)) return fail(kInvalidCount);
+  if (count > int64_t{limits_.max_args}) {
+    return fail(limits_.guest && count <= int64_t{RequestLimits{}.max_args} ? kGuestCount : kInvalidCount);
+  }
   p += line.size() + 3;
   if (count <= 0) {
     pos_ = static_cast<size_t>(p - base_);
@@ -134,8 +137,10 @@ ParseStatus RequestParser::long_length(const char*& p, const char* end, uint64_t
     return status;
   }
   int64_t number = 0;
-  if (!parse_number(line, number) || number < 0 || static_cast<uint64_t>(number) > limits_.max_bulk) {
-    return fail(kInvalidLength);
+  if (!parse_number(line, number) || number < 0) return fail(kInvalidLength);
+  if (static_cast<uint64_t>(number) > limits_.max_bulk) {
+    const bool may_log_in = limits_.guest && static_cast<uint64_t>(number) <= RequestLimits{}.max_bulk;
+    return fail(may_log_in ? kGuestLength : kInvalidLength);
   }
   length = static_cast<uint64_t>(number);
   p += line.size() + 3;
@@ -160,7 +165,7 @@ ParseStatus RequestParser::parse_inline(std::string_view bytes) {
   InlineWords words;
   if (!split_inline(line, *inline_wire_, words)) return fail(kUnbalancedQuotes);
   if (words.count == 0) return ParseStatus::skip;
-  if (words.count > limits_.max_args) return fail(kInvalidCount);
+  if (words.count > limits_.max_args && !limits_.guest) return fail(kInvalidCount);
 
   const size_t message = pos_;
   RequestParser wire_form(RequestLimits{words.count, inline_wire_->size(), limits_.max_inline});

@@ -25,7 +25,10 @@ struct RequestLimits {
   uint32_t max_args = 1024 * 1024;           // redis' own
   uint64_t max_bulk = 512ull * 1024 * 1024;  // redis' proto-max-bulk-len default
   uint32_t max_inline = 64 * 1024;           // redis' PROTO_INLINE_MAX_SIZE
+  bool guest = false;                        // the limits are those below; the errors say so
 };
+// What the server takes from a client that must log in and has not.
+inline constexpr RequestLimits kGuestLimits{.max_args = 10, .max_bulk = 16384, .guest = true};
 
 enum class ParseStatus : uint8_t {
   complete,    // one whole request; size() bytes belong to it

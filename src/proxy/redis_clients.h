@@ -1,0 +1,43 @@
+#pragma once
+// CLIENT LIST and CLIENT KILL over all workers: a question goes to the cluster's share in every worker (Loop::post), the
+// parts come back to the session that asked, which answers when the last has come.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "routing/request.h"
+
+namespace overlord::proxy {
+
+class Cluster;
+class RedisSession;
+
+// Which clients; what is empty or 0 does not matter.
+struct ClientQuery {
+  enum class Act : uint8_t { list, kill } act = Act::list;
+  bool nobody = false;        // a type that the proxy's clients never have
+  std::vector<uint64_t> ids;  // one of them
+  std::string address;
+  std::string local_address;
+  std::string user;
+  uint64_t except = 0;  // not this one
+};
+
+// The parts that have come. Shared by the session that asked and what is under way between the workers; used on the
+// asking worker's thread only.
+struct ClientGathering {
+  RedisSession* session;  // null: it left
+  routing::Request* request;
+  bool by_address;  // KILL in its old form: an error when nobody was found
+  size_t left;      // workers that have not answered
+  std::vector<std::pair<uint64_t, std::string>> found;
+};
+
+// Asks every worker. The gathering's session is told (RedisSession::gathered) when the last has answered; at once when
+// there is no other worker.
+void ask_clients(Cluster& home, std::shared_ptr<const ClientQuery> query, std::shared_ptr<ClientGathering> gathering);
+
+}  // namespace overlord::proxy
