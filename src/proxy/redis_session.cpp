@@ -125,8 +125,7 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   if (parser_->is_inline() || parser_->args_seen() < 2) return Step::need_more;
   const Command* command = redis::find_command(parser_->arg(0));
   if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
-      in_transaction() || reply_mode_ != ReplyMode::on ||
-      (protocol_ == 3 && redis::shape_needs_arguments(*command)) ||
+      in_transaction() || reply_mode_ != ReplyMode::on || (protocol_ == 3 && redis::shape_needs_arguments(*command)) ||
       !surely_permitted(*command, parser_->arg(1)) || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
   }
