@@ -75,7 +75,7 @@ void RedisSession::local_select() {
 }
 
 void RedisSession::set_name(std::string_view name) {
-  name_ = name.empty() ? nullptr : std::make_unique<std::string>(name);
+  if (told_ != nullptr || !name.empty()) told().name = name;
 }
 
 void RedisSession::local_info() {

@@ -64,8 +64,8 @@ std::string RedisSession::describe() const {
   field("addr", address_of(fd, ::getpeername));
   field("laddr", address_of(fd, ::getsockname));
   field("fd", std::to_string(fd));
-  field("name", name_ == nullptr ? std::string_view{} : *name_);
-  field("age", std::to_string((now - born_) / kSecond));
+  field("name", told_ == nullptr ? std::string_view{} : told_->name);
+  field("age", std::to_string(now / kSecond - born_));
   field("idle", std::to_string(idle_ns() / kSecond));
   field("flags", "N");
   field("db", "0");
@@ -82,9 +82,9 @@ std::string RedisSession::describe() const {
   field("user", user_ == nullptr ? "(superuser)" : user_->name());
   field("redir", "-1");
   field("resp", protocol_ == 3 ? "3" : "2");
-  if (library_ != nullptr) {
-    field("lib-name", library_->name);
-    field("lib-ver", library_->version);
+  if (told_ != nullptr && !(told_->library_name.empty() && told_->library_version.empty())) {
+    field("lib-name", told_->library_name);
+    field("lib-ver", told_->library_version);
   }
   return text;
 }
@@ -100,19 +100,19 @@ bool RedisSession::matches(const ClientQuery& query) const {
 
 void RedisSession::gather(std::shared_ptr<const ClientQuery> query, bool by_address) {
   Request& request = new_request(Wire::none, Answer::reply);
-  gathering_ = std::make_shared<ClientGathering>(ClientGathering{this, &request, by_address, 0, {}});
-  gathering_act_ = query->act;
+  told().gathering = std::make_shared<ClientGathering>(ClientGathering{this, &request, by_address, 0, {}});
+  told_->gathering_act = query->act;
   wait_for_answers();
-  ask_clients(cluster_, std::move(query), gathering_);
+  ask_clients(cluster_, std::move(query), told_->gathering);
 }
 
 void RedisSession::gathered() {
-  const std::shared_ptr<ClientGathering> all = std::exchange(gathering_, nullptr);
+  const std::shared_ptr<ClientGathering> all = std::exchange(told().gathering, nullptr);
   // The session may have left in this turn, and the request with it.
   if (all == nullptr || !in_flight()) return;
   std::string& out = cluster_.scratch();
   out.clear();
-  if (gathering_act_ == ClientQuery::Act::list) {
+  if (told_->gathering_act == ClientQuery::Act::list) {
     std::ranges::sort(all->found);
     std::string text;
     for (const auto& [number, line] : all->found) text.append(line).append("\n");
@@ -210,8 +210,7 @@ void RedisSession::client_setinfo() {
   if (!valid_client_name(value)) {
     return error("ERR " + std::string(attribute) + " cannot contain spaces, newlines or special characters.");
   }
-  if (library_ == nullptr) library_ = std::make_unique<Library>();
-  (is_name ? library_->name : library_->version) = value;
+  (is_name ? told().library_name : told().library_version) = value;
   answer_static("+OK\r\n");
 }
 
@@ -231,8 +230,8 @@ void RedisSession::local_client(const redis::Command& command) {
     return answer_static("+OK\r\n");
   }
   if (sub == "getname") {
-    if (name_ == nullptr) return answer_static("$-1\r\n");
-    redis::append_bulk(out, *name_);
+    if (told_ == nullptr || told_->name.empty()) return answer_static("$-1\r\n");
+    redis::append_bulk(out, told_->name);
     return answer(out);
   }
   if (sub == "id") {
@@ -271,7 +270,7 @@ void RedisSession::local_reset() {
   reply_mode_ = ReplyMode::on;
   mute_ = false;
   user_ = cluster_.config().users.anonymous();
-  name_.reset();
+  set_name({});
   if (transaction_ != nullptr) end_transaction();
   answer_static("+RESET\r\n");
 }

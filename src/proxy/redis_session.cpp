@@ -90,10 +90,10 @@ bool is_flush(const Command& command) { return command.name == "flushall" || com
 }  // namespace
 
 RedisSession::RedisSession(Cluster& cluster, uint64_t id)
-    : Session(cluster, id), user_(cluster.config().users.anonymous()), born_(turn_.now()) {}
+    : Session(cluster, id), user_(cluster.config().users.anonymous()), born_(static_cast<uint32_t>(turn_.now() / 1'000'000'000)) {}
 
 RedisSession::~RedisSession() {
-  if (gathering_ != nullptr) gathering_->session = nullptr;
+  if (told_ != nullptr && told_->gathering != nullptr) told_->gathering->session = nullptr;
 }
 
 Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {

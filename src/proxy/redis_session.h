@@ -114,23 +114,29 @@ class RedisSession final : public Session {
   std::unique_ptr<redis::MessageScanner> scanner_;  // of an upload
   // Of the reply that is passed on in pieces to a client that speaks RESP3.
   std::unique_ptr<redis::Resp3Converter> converter_;
-  uint8_t protocol_ = 2;               // 2 or 3
-  const access::User* user_;           // null: not authenticated
-  std::unique_ptr<std::string> name_;  // CLIENT SETNAME
-  bool later_ = false;
+  // What few clients need: an idle connection must not pay for it.
+  struct Told {
+    std::string name;          // CLIENT SETNAME
+    std::string library_name;  // CLIENT SETINFO
+    std::string library_version;
+    ClientQuery::Act gathering_act = ClientQuery::Act::list;
+    std::shared_ptr<ClientGathering> gathering;
+  };
+  Told& told() {
+    if (told_ == nullptr) told_ = std::make_unique<Told>();
+    return *told_;
+  }
+
+  std::unique_ptr<Told> told_;
   std::unique_ptr<LeasedConnection> blocked_;      // null until the first blocking command
   std::unique_ptr<RedisTransaction> transaction_;  // null until the first MULTI or WATCH
-  struct Library {
-    std::string name;
-    std::string version;
-  };
-  std::unique_ptr<Library> library_;  // CLIENT SETINFO
+  const access::User* user_;                       // null: not authenticated
+  const redis::Command* last_command_ = nullptr;
+  const uint32_t born_;   // loop time in seconds
+  uint8_t protocol_ = 2;  // 2 or 3
+  bool later_ = false;
   enum class ReplyMode : uint8_t { on, off, skip_next, skip_this };
   ReplyMode reply_mode_ = ReplyMode::on;  // CLIENT REPLY
-  ClientQuery::Act gathering_act_ = ClientQuery::Act::list;
-  std::shared_ptr<ClientGathering> gathering_;
-  const redis::Command* last_command_ = nullptr;
-  const uint64_t born_;  // loop time
 };
 
 }  // namespace overlord::proxy

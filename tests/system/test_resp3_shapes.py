@@ -148,7 +148,7 @@ def test_every_command_is_called(server, containers):
 
 def test_through_the_proxy(server, containers, io):
     """Every command that the proxy sends to a node."""
-    local = ("client", "command", "config", "hello", "info", "latency", "slowlog", "acl", "cluster", "function", "script")
+    local = ("client", "swapdb", "asking", "readonly", "readwrite", "command", "config", "hello", "info", "latency", "slowlog", "acl", "cluster", "function", "script")
     wrong, passed = [], 0
     with harness.Proxy(harness.redis([server]), io=io) as proxy, RedisConn(server.address) as control:
         for before, call in redis_calls.CALLS:

@@ -105,7 +105,7 @@ def test_finds_and_follows_the_masters(watched, io):
             except Closed:  # the Sentinel cuts its clients when it demotes it
                 return False
 
-        harness.wait_until(demoted, 30, "the old master to be demoted")
+        harness.wait_until(demoted, 90, "the old master to be demoted")
 
 
 @one_driver
