@@ -118,7 +118,7 @@ def test_statistics_of_memory(server, containers):
 
 
 def test_replies_of_a_cluster_node(containers):
-    node = harness.Redis(options=["--cluster-enabled", "yes"])
+    node = harness.Redis(options=["--cluster-enabled", "yes", "--cluster-port", str(harness.free_port())])
     try:
         with RedisConn(node.address) as control:
             control.ok("CLUSTER", "ADDSLOTSRANGE", 0, 100)
