@@ -87,6 +87,18 @@ def one_request(rng, groups, names, uniques):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_valid_conversations(pair, keys, seed):
+    converse(pair, keys, seed)
+
+
+def test_valid_conversations_before_binary_servers(io, resources, mc_direct, keys):
+    """The same through two translations: the servers speak binary only."""
+    servers = [resources(harness.Memcached(options=["-I", "8m", "-B", "binary"])) for _ in range(4)]
+    with harness.Proxy(harness.memcache(servers, backend_protocol="binary"), io=io) as running:
+        with BinaryConn(running.address) as ours, BinaryConn(mc_direct.address) as direct:
+            converse([ours, direct], keys, 5)
+
+
+def converse(pair, keys, seed):
     rng = random.Random(seed)
     names = names_of(keys, rng)
     sides = [Uniques(), Uniques()]
