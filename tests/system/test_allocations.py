@@ -1,5 +1,6 @@
 """The data path allocates nothing: counted in the running proxy over a steady mixed load of both protocols."""
 
+import base64
 import mmap
 import struct
 import subprocess
@@ -114,6 +115,42 @@ def memcache_round(clients, names, values, when_sent=None):
     return 20 * len(clients)
 
 
+def meta_round(clients, names, values, when_sent=None):
+    """Loud and quiet, plain and base64 keys, one of them with a line feed; mn behind them."""
+    sent = []
+    for n, client in enumerate(clients):
+        batch, want = [], []
+        for i in range(19):
+            k = names[(n * 7 + i * 3) % len(names)]
+            if i % 5 == 0:
+                batch.append(b"ms %s %d%s\r\n%s\r\n" % (k, len(values[k]), b" q" if i else b" k", values[k]))
+                want.append(b"" if i else b"HD k%s\r\n" % k)
+            elif i % 5 == 1:
+                batch.append(b"mg missing-%s v q\r\n" % k)
+            elif i % 5 == 2:
+                absent = base64.b64encode(k + b"\n")
+                batch.append(b"mg %s b k O1\r\n" % absent)
+                want.append(b"EN k%s b O1\r\n" % absent)
+            elif i % 5 == 3:
+                batch.append(b"mg %s b v s\r\n" % base64.b64encode(k))
+                want.append(b"VA %d s%d\r\n%s\r\n" % (len(values[k]), len(values[k]), values[k]))
+            else:
+                batch.append(b"mg %s v f Oabc q\r\n" % k)
+                want.append(b"VA %d f0 Oabc\r\n%s\r\n" % (len(values[k]), values[k]))
+        client.send(b"".join(batch) + b"mn\r\n")
+        sent.append(b"".join(want) + b"MN\r\n")
+    if when_sent is not None:
+        when_sent()
+    for client, want in zip(clients, sent):
+        assert client.exact(len(want)) == want
+    return 20 * len(clients)
+
+
+def text_and_meta_round(clients, names, values, when_sent=None):
+    asked = memcache_round(clients, names, values, when_sent)
+    return asked + meta_round(clients, names, values)
+
+
 def binary_round(clients, names, values, when_sent=None):
     """Quiet and loud ones, a key that travels as base64, and a Noop behind them."""
     def hit(op, k, shown=b""):
@@ -151,7 +188,7 @@ def binary_round(clients, names, values, when_sent=None):
 
 
 @pytest.mark.skipif(bool(harness.SANITIZER), reason="sanitizers bring their own allocator")
-@pytest.mark.parametrize("kind", ["redis", "memcache", "binary"])
+@pytest.mark.parametrize("kind", ["redis", "memcache", "meta", "binary", "binary-backend"])
 def test_no_allocation_per_request(io, pool, tmp_path, kind):
     counter = Counter(tmp_path / "allocations")
     keys = Keys(4, seed=11)
@@ -160,7 +197,10 @@ def test_no_allocation_per_request(io, pool, tmp_path, kind):
     cluster, kind_of_client, one_round = {
         "redis": (harness.redis(pool.backends("redis")), RedisConn, redis_round),
         "memcache": (harness.memcache(pool.backends("memcached")), McConn, memcache_round),
-        "binary": (harness.memcache(pool.backends("memcached")), BinaryConn, binary_round)}[kind]
+        "meta": (harness.memcache(pool.backends("memcached")), McConn, meta_round),
+        "binary": (harness.memcache(pool.backends("memcached")), BinaryConn, binary_round),
+        "binary-backend": (harness.memcache(pool.backends("memcached"), backend_protocol="binary"), McConn,
+                           text_and_meta_round)}[kind]
     with harness.Proxy(cluster, io=io, preload=LIBRARY, env={"ALLOC_COUNT_FILE": str(counter.path)}) as proxy:
         clients = [kind_of_client(proxy.address) for _ in range(50)]
         for k in names:
