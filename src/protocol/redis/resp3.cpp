@@ -19,8 +19,16 @@ constexpr Shape kPlain{};
 constexpr Shape kExec{.array = ArrayForm::list};
 
 // Only what the server writes for a double may stand behind ',': a line end in it would begin a reply of its own.
+constexpr std::array<bool, 256> kOfNumbers = [] {
+  std::array<bool, 256> made{};
+  for (const char c : std::string_view("0123456789+-.eEinfaN")) made[static_cast<unsigned char>(c)] = true;
+  return made;
+}();
+
 bool is_number(std::string_view text) {
-  return !text.empty() && text.find_first_not_of("0123456789+-.eEinfaN") == std::string_view::npos;
+  bool good = !text.empty();
+  for (const char c : text) good = good && kOfNumbers[static_cast<unsigned char>(c)];
+  return good;
 }
 
 size_t write_header(char* line, char type, uint64_t number) {
@@ -95,7 +103,18 @@ const char* Resp3Converter::take_value(const char* p, const char* end, Output& o
     }
     if (p == end) return p;
   }
-  if (depth_ > 0) shape_ = next_shape();
+  if (depth_ > 0) {
+    if (const Shape& around = *frames_[depth_ - 1].shape;
+        around.array == ArrayForm::pairs && around.value == ShapeId::number) {
+      p = take_scores(p, end, out);
+      if (frames_[depth_ - 1].left == 0) {
+        value_done();
+        return p;
+      }
+      if (p == end) return p;
+    }
+    shape_ = next_shape();
+  }
   type_ = *p;
   kept_size_ = 0;
   switch (type_) {
@@ -134,6 +153,40 @@ const char* Resp3Converter::take_plain_strings(const char* p, const char* end) {
     p += line + length + 2;
     --frame.left;
   }
+  return p;
+}
+
+// Members with their scores, both short and whole.
+const char* Resp3Converter::take_scores(const char* p, const char* end, Output& out) {
+  Frame& frame = frames_[depth_ - 1];
+  if (frame.index % 2 != 0) return p;
+  const char* const begin = p;
+  out.skip(p, p);
+  while (frame.left >= 2) {
+    uint32_t length = 0;
+    uint32_t digits = 0;
+    const size_t line = short_length(p, end, '$', length);
+    const size_t member = line + length + 2;
+    if (line == 0 || static_cast<size_t>(end - p) < member) break;
+    const char* const score = p + member;
+    const size_t score_line = short_length(score, end, '$', digits);
+    if (score_line == 0 || digits >= kKept || static_cast<size_t>(end - score) < score_line + digits + 2) break;
+    const char* const text = score + score_line;
+    if (!is_number({text, digits})) break;
+    const size_t size = kPairHeader.size() + member + 1 + digits + 2;
+    char* at = out.queue.reserve(out.pool, size);
+    std::memcpy(at, kPairHeader.data(), kPairHeader.size());
+    at += kPairHeader.size();
+    std::memcpy(at, p, member);
+    at += member;
+    *at++ = ',';
+    std::memcpy(at, text, digits + 2);
+    out.queue.commit(size);
+    p = text + digits + 2;
+    frame.left -= 2;
+    frame.index += 2;
+  }
+  if (p != begin) out.run = p;
   return p;
 }
 

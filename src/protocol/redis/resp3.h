@@ -52,6 +52,7 @@ class Resp3Converter {
 
   const char* take_value(const char* p, const char* end, Output& out);
   const char* take_plain_strings(const char* p, const char* end);
+  const char* take_scores(const char* p, const char* end, Output& out);
   const char* take_simple(const char* p, const char* end);
   const char* take_line(const char* p, const char* end, Output& out);
   const char* take_body(const char* p, const char* end, Output& out);
