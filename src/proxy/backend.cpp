@@ -46,7 +46,9 @@ std::unique_ptr<BackendConnection> Backend::make_connection() {
 }
 
 void Backend::start() {
-  for (auto& connection : connections_) connection->open();
+  for (auto& connection : connections_) {
+    if (connection->state() == BackendConnection::State::idle) connection->open();
+  }
   if (cluster_.ping_auto_eject) turn_.loop.timers().arm(probe_, turn_.now(), nanoseconds(cluster_.ping_interval));
 }
 

@@ -25,7 +25,8 @@ namespace overlord::proxy {
 struct Link {
   net::Stream* stream = nullptr;
   net::StreamHandler* handler = nullptr;
-  std::string path;  // of the unix socket that it goes to
+  std::string path;     // of the unix socket that it goes to
+  std::string address;  // where it goes, as text
   bool connected = false;
   bool open = true;  // until it is closed or has failed
   bool receiving = true;
@@ -80,6 +81,7 @@ class ScriptedLoop final : public net::Loop {
     links.push_back(std::make_unique<Link>());
     links.back()->stream = &stream;
     links.back()->handler = &handler;
+    links.back()->address = net::to_string(address);
     if (address.family() == AF_UNIX) links.back()->path = reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
   }
   void flush(net::Stream& stream) override {
