@@ -21,7 +21,7 @@ constexpr uint64_t kLastDelay = 2'000'000'000;
 
 const access::User* Session::authenticate(std::string_view name, std::string_view password) {
   if (const access::User* who = cluster_.config().users.authenticate(name, password)) {
-    penalty_.reset();
+    if (rare_ != nullptr) rare_->penalty_delay = 0;
     return who;
   }
   cluster_.counters().refused_logins.add();
@@ -33,22 +33,22 @@ const access::User* Session::authenticate(std::string_view name, std::string_vie
 }
 
 void Session::answer_late(std::string_view text) {
-  if (penalty_ == nullptr) {
-    penalty_ = std::make_unique<Penalty>();
-    penalty_->delay = kFirstDelay;
-    penalty_->timer.set(
+  Rare& mine = rare();
+  if (mine.penalty_delay == 0) {
+    mine.penalty_delay = kFirstDelay;
+    mine.penalty.set(
         [](void* self) {
           auto& session = *static_cast<Session*>(self);
           // The session may have left in this turn, and the request with it.
-          if (session.in_flight()) routing::finish(*session.penalty_->answer);
+          if (session.in_flight()) routing::finish(*session.rare_->late_answer);
         },
         this);
   }
   Request& request = new_request(Wire::none, Answer::reply);
   turn_.requests.set_reply(request, text);
-  penalty_->answer = &request;
-  turn_.loop.timers().arm(penalty_->timer, turn_.now(), penalty_->delay);
-  penalty_->delay = std::min(2 * penalty_->delay, kLastDelay);
+  mine.late_answer = &request;
+  turn_.loop.timers().arm(mine.penalty, turn_.now(), mine.penalty_delay);
+  mine.penalty_delay = std::min(2 * mine.penalty_delay, kLastDelay);
   wait_for_answers();
 }
 

@@ -50,7 +50,6 @@ Session::Session(Cluster& cluster, uint64_t id)
       reply_estimate_(static_cast<uint32_t>(
           std::min<uint64_t>(cluster.config().limits.max_client_buffer / kFirstWindow, UINT32_MAX))) {
   lane_.number = static_cast<uint32_t>(id);
-  timeouts_.set([](void* self) { static_cast<Session*>(self)->check_timeouts(); }, this);
 }
 
 Session::~Session() { stream_.out.clear(turn_.chunks()); }
@@ -64,13 +63,21 @@ void Session::start(net::UniqueFd fd, bool tls) {
   } else {
     turn_.loop.adopt(stream_, std::move(fd), *this);
   }
-  if (const uint64_t tick = cluster_.client_tick()) turn_.loop.timers().arm(timeouts_, turn_.now(), tick);
+  if (const uint64_t tick = cluster_.client_tick()) turn_.loop.timers().arm(rare().timeouts, turn_.now(), tick);
 }
 
 void Session::drain() noexcept {
   if (listening_) return die();  // what it waits for may never come
   close_when_answered();
   turn_.sessions.add(*this);
+}
+
+Session::Rare& Session::rare() {
+  if (rare_ == nullptr) {
+    rare_ = std::make_unique<Rare>();
+    rare_->timeouts.set([](void* self) { static_cast<Session*>(self)->check_timeouts(); }, this);
+  }
+  return *rare_;
 }
 
 // Reading
@@ -206,8 +213,8 @@ void Session::close_when_answered() {
 void Session::on_finished(Request& request) noexcept {
   request.ready_size = answer_size(request);
   ready_bytes_ += request.ready_size;
-  if (&request == upload_request_) {
-    upload_connection_ = nullptr;
+  if (is_upload(request)) {
+    rare_->upload_connection = nullptr;
     upload_blocked_ = false;
   }
   turn_.sessions.add(*this);
@@ -252,33 +259,36 @@ void Session::on_stalled(Request& request) noexcept {
 void Session::begin_upload(Request& request) {
   request.uploading = true;
   uploading_ = true;
-  if (!timeouts_.armed()) turn_.loop.timers().arm(timeouts_, turn_.now(), kUploadTick);
-  upload_request_ = &request;
+  Rare& mine = rare();
+  if (!mine.timeouts.armed()) turn_.loop.timers().arm(mine.timeouts, turn_.now(), kUploadTick);
+  mine.upload_request = &request;
   route(request);
-  if (!request.finished) upload_connection_ = static_cast<BackendConnection*>(request.source);
+  if (!request.finished) mine.upload_connection = static_cast<BackendConnection*>(request.source);
 }
 
 void Session::continue_upload(std::string_view bytes) {
-  if (upload_connection_ == nullptr) return;
-  upload_connection_->upload(bytes);
-  if (upload_connection_ != nullptr && upload_connection_->unsent() > kUploadAhead) {
+  BackendConnection*& connection = rare_->upload_connection;  // cleared when the request is answered meanwhile
+  if (connection == nullptr) return;
+  connection->upload(bytes);
+  if (connection != nullptr && connection->unsent() > kUploadAhead) {
     upload_blocked_ = true;
-    upload_connection_->notify_drained(this);
+    connection->notify_drained(this);
   }
 }
 
 void Session::end_upload() {
   uploading_ = false;
   upload_blocked_ = false;
-  if (upload_connection_ != nullptr) upload_connection_->upload_done(*upload_request_);
-  upload_connection_ = nullptr;
+  if (rare_->upload_connection != nullptr) rare_->upload_connection->upload_done(*rare_->upload_request);
+  rare_->upload_connection = nullptr;
   waiting_for_answers_ = true;  // what follows goes another way and must not overtake it
 }
 
 void Session::abort_upload() {
   uploading_ = false;
   upload_blocked_ = false;
-  if (BackendConnection* connection = std::exchange(upload_connection_, nullptr)) connection->upload_aborted();
+  if (rare_ == nullptr) return;
+  if (BackendConnection* connection = std::exchange(rare_->upload_connection, nullptr)) connection->upload_aborted();
 }
 
 void Session::on_upload_drained() noexcept {
@@ -331,7 +341,7 @@ void Session::pop_head() {
   if (head_ == nullptr) tail_ = nullptr;
   weight_ -= request.weight;
   resume_reply(request);
-  if (&request == upload_request_) upload_request_ = nullptr;
+  if (is_upload(request)) rare_->upload_request = nullptr;
   turn_.requests.release_owner(request);
 }
 
@@ -374,7 +384,7 @@ void Session::flush_turn() noexcept {
 void Session::leave() {
   life_ = Life::dead;
   abort_upload();
-  timeouts_.cancel();
+  if (rare_ != nullptr) rare_->timeouts.cancel();
   for (Request* request = std::exchange(head_, nullptr); request != nullptr;) {
     Request* next = request->next;
     resume_reply(*request);
@@ -382,7 +392,7 @@ void Session::leave() {
     request = next;
   }
   tail_ = nullptr;
-  upload_request_ = nullptr;
+  if (rare_ != nullptr) rare_->upload_request = nullptr;
   on_leave();
   turn_.buffers.give(partial_);
   partial_size_ = partial_done_ = 0;
@@ -399,8 +409,8 @@ void Session::check_timeouts() {
   const ClientTimeouts& limits = cluster_.client_timeouts();
   const uint64_t now = turn_.now();
   const size_t unsent = stream_.unsent();
-  if (unsent > 0 && unsent != last_unsent_) last_active_ = now;
-  last_unsent_ = unsent;
+  if (unsent > 0 && unsent != rare_->last_unsent) last_active_ = now;
+  rare_->last_unsent = unsent;
   const uint64_t idle = now - last_active_;
   if (uploading_ && !upload_blocked_ && idle >= kUploadStall) {
     cluster_.counters().timed_out_clients.add();
@@ -412,7 +422,7 @@ void Session::check_timeouts() {
     return die();
   }
   const uint64_t tick = cluster_.client_tick() > 0 ? cluster_.client_tick() : kUploadTick;
-  if (cluster_.client_tick() > 0 || uploading_) turn_.loop.timers().arm(timeouts_, now, tick);
+  if (cluster_.client_tick() > 0 || uploading_) turn_.loop.timers().arm(rare_->timeouts, now, tick);
 }
 
 }  // namespace overlord::proxy

@@ -114,11 +114,20 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
 
  private:
   enum class Life : uint8_t { open, closing, dead };
-  struct Penalty {
-    net::Timer timer;
-    routing::Request* answer = nullptr;
-    uint64_t delay = 0;
+  // What few clients need: an idle connection must not pay for it.
+  struct Rare {
+    net::Timer timeouts;
+    size_t last_unsent = 0;
+    net::Timer penalty;  // of wrong passwords
+    routing::Request* late_answer = nullptr;
+    uint64_t penalty_delay = 0;                      // of the next; 0: none was wrong since the last login
+    routing::Request* upload_request = nullptr;      // until it is answered
+    BackendConnection* upload_connection = nullptr;  // null: the bytes go nowhere
   };
+  Rare& rare();
+  bool is_upload(const routing::Request& request) const {
+    return rare_ != nullptr && &request == rare_->upload_request;
+  }
 
   routing::Request& answer_request();
   size_t process(std::string_view bytes);  // returns how many bytes were taken
@@ -152,12 +161,8 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   routing::Request* head_ = nullptr;
   routing::Request* tail_ = nullptr;
   routing::Request* capture_ = nullptr;
-  routing::Request* upload_request_ = nullptr;      // until it is answered
-  BackendConnection* upload_connection_ = nullptr;  // null: the bytes go nowhere
-  std::unique_ptr<Penalty> penalty_;                // since the last wrong password
-  uint64_t last_active_ = 0;                        // when the client last sent or took bytes
-  size_t last_unsent_ = 0;
-  net::Timer timeouts_;
+  uint64_t last_active_ = 0;  // when the client last sent or took bytes
+  std::unique_ptr<Rare> rare_;
 };
 
 }  // namespace overlord::proxy

@@ -173,8 +173,8 @@ def test_memory_of_idle_connections(io, pool, keys):
         some = proxy.rss()
         for _ in range(10):  # as they come, not 5,000 at work in one moment
             conns += idle_cost(proxy, proxy.address, 500, wire, answer)
-        grown = proxy.rss() - some
-        assert grown <= 5000 * 512, grown / 5000
+        # What they needed while they were served goes back within seconds, how many were at work at once or not.
+        wait_until(lambda: proxy.rss() - some <= 5000 * 512, 15, "5,000 idle connections to cost 512 bytes each")
         for conn in conns:
             conn.close()
         wait_until(lambda: proxy.clients() == 0, 10)
