@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
@@ -19,6 +20,20 @@ import harness  # noqa: E402 - found by the line above
 PASSWORD = "correct-horse-battery"
 USER = "default"
 CLUSTER = "redis cluster"
+
+
+def one_by_one(choose):
+    """Runs are threads of one process here, and no two may choose the same port."""
+    choosing = threading.Lock()
+
+    def chosen(*words):
+        with choosing:
+            return choose(*words)
+
+    return chosen
+
+
+harness.free_port = one_by_one(harness.free_port)  # where the servers of the harness take theirs, too
 
 
 class RedisNode(harness.Redis):
