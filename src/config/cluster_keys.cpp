@@ -354,6 +354,13 @@ const Key<C> kKeys[] = {
       .doc = "memcache: single gets that wait for the same backend leave as one multi-key get.",
       .reloadable = true},
      [](C& c, bool on) { c.coalesce_gets = on; }},
+    {{.section = Section::cluster, .name = "read_only", .type = "boolean", .default_value = "false",
+      .doc = "Refuse every command that writes, scripts that do not promise to read only among them; in memcache "
+             "everything but retrievals."},
+     [](C& c, bool on) { c.policy.set_read_only(on); }},
+    {{.section = Section::cluster, .name = "deny_commands", .type = "array of strings", .default_value = "[]",
+      .doc = "redis: commands that nobody may use; of one with subcommands all, or one as ACL rules write it."},
+     std::monostate{}},
     {{.section = Section::cluster, .name = "learn_commands", .type = "boolean", .default_value = "true",
       .doc = "redis: ask the backends which commands they have, so that those of newer servers and of modules pass by "
              "the keys that the server says they have."},

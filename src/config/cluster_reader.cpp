@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "config/access_reader.h"
+#include "config/policy_reader.h"
 #include "config/server_line.h"
 #include "config/table_reader.h"
 #include "config/tls_check.h"
@@ -308,6 +309,7 @@ ReadCluster read_cluster(const TomlTable& table, Position at, size_t number, std
   read_proxies(reader, read, reporter);
   read_servers(reader, read, reporter);
   read_access(reader, read, reporter);
+  read_policy(reader, read, reporter);
   check_together(reader, read, reporter);
   check_tls(reader, files, read.config, reporter);
   return read;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "access/command_policy.h"
 #include "access/users.h"
 #include "config/address.h"
 #include "hashing/hash_tag.h"
@@ -104,9 +105,10 @@ struct ClusterConfig {
 
   // Redis masters that Sentinels watch: `servers` then has one for each, with addresses of kind sentinel.
   std::vector<Address> sentinels;
-  std::string sentinel_auth;  // password for the Sentinels; empty: none
-  access::Users users;        // with the default user made from `password`
-  std::string shown_version;  // what clients are told to be the server's version; empty: the backends' own
+  std::string sentinel_auth;     // password for the Sentinels; empty: none
+  access::CommandPolicy policy;  // deny_commands, read_only
+  access::Users users;           // with the default user made from `password`
+  std::string shown_version;     // what clients are told to be the server's version; empty: the backends' own
 
   milliseconds dial_timeout{1000};   // connecting to a backend; 0: the kernel's limit
   milliseconds read_timeout{1000};   // waiting for a backend's reply; 0: for ever

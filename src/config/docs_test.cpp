@@ -169,6 +169,8 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_EQ(a.max_replica_lag, b.max_replica_lag);
   EXPECT_EQ(a.flush_all_enabled, b.flush_all_enabled);
   EXPECT_EQ(a.coalesce_gets, b.coalesce_gets);
+  EXPECT_EQ(a.policy.read_only(), b.policy.read_only());
+  EXPECT_EQ(a.policy.restricts(), b.policy.restricts());
   EXPECT_EQ(a.learn_commands, b.learn_commands);
   EXPECT_EQ(a.script_cache_size, b.script_cache_size);
   EXPECT_EQ(a.limits.max_key_size, b.limits.max_key_size);

@@ -205,6 +205,8 @@ eject_retry_interval = 18
 slowlog_slower_than = 19
 flush_all_enabled = true
 coalesce_gets = false
+read_only = true
+deny_commands = ["Keys", "client|kill"]
 learn_commands = false
 script_cache_size = 1000
 max_key_size = 20
@@ -233,6 +235,8 @@ max_node_queue = 26
   EXPECT_EQ(cluster.slowlog_slower_than.count(), 19);
   EXPECT_TRUE(cluster.flush_all_enabled);
   EXPECT_FALSE(cluster.coalesce_gets);
+  EXPECT_TRUE(cluster.policy.read_only());
+  EXPECT_TRUE(cluster.policy.refusal(*redis::find_command("keys")).starts_with("NOPERM"));
   EXPECT_FALSE(cluster.learn_commands);
   EXPECT_EQ(cluster.script_cache_size, 1000u);
   EXPECT_EQ(cluster.limits.max_key_size, 20U);

@@ -24,6 +24,22 @@ constexpr std::string_view kMechanism = "PLAIN";
 
 bool shows_key(Opcode opcode) { return opcode == Opcode::getk || opcode == Opcode::gatk; }
 
+bool writes(Opcode opcode) {
+  switch (opcode) {
+    case Opcode::get:
+    case Opcode::getk:
+    case Opcode::noop:
+    case Opcode::version:
+    case Opcode::verbosity:
+    case Opcode::quit:
+    case Opcode::stat:
+    case Opcode::sasl_list_mechs:
+    case Opcode::sasl_auth:
+    case Opcode::sasl_step: return false;
+    default: return true;
+  }
+}
+
 bool is_stats_kind(std::string_view kind) {
   constexpr std::string_view kKinds[] = {"", "settings", "items", "slabs", "sizes", "conns", "reset"};
   return std::find(std::begin(kKinds), std::end(kKinds), kind) != std::end(kKinds);
@@ -63,11 +79,17 @@ Session::Step MemcacheBinarySession::consume(std::string_view bytes, size_t& use
   Parsed parsed;
   const ParseStatus status = parse_binary_request(bytes, limits, parsed);
   if (status == ParseStatus::incomplete) return Step::need_more;
-  if (status == ParseStatus::value) {
+  const bool unwanted = cluster_.config().policy.read_only() && writes(parsed.opcode);
+  if (status == ParseStatus::value && !unwanted) {
     return parsed.value_size > kStreamValue ? upload(parsed, bytes, used) : Step::need_more;
   }
   cluster_.counters().requests.add();
   used = std::min<uint64_t>(parsed.size, bytes.size());
+  if (unwanted && (status == ParseStatus::value || status == ParseStatus::complete)) {
+    answer_status(parsed, Status::not_supported);
+    body_left_ = parsed.size - used;
+    return Step::consumed;
+  }
   if (status == ParseStatus::complete && user_ != nullptr && refused(parsed)) {
     refuse_call(parsed);
     return Step::consumed;

@@ -28,6 +28,17 @@ Answer answer_of(const MetaRequest& parsed) {
   }
 }
 
+// mg makes an item (N) or changes when it expires (T) if it is asked to.
+bool writes(const MetaRequest& parsed) {
+  if (parsed.verb != MetaVerb::get) return parsed.verb != MetaVerb::noop && parsed.verb != MetaVerb::debug;
+  const size_t key_end = parsed.head.find(' ', parsed.head.find(parsed.key));
+  for (size_t at = key_end; at != std::string_view::npos; at = parsed.head.find(' ', at + 1)) {
+    if (const char flag = at + 1 < parsed.head.size() ? parsed.head[at + 1] : ' '; flag == 'N' || flag == 'T')
+      return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Session::Step MemcacheSession::consume_meta(std::string_view bytes, size_t& used) {
@@ -35,6 +46,7 @@ Session::Step MemcacheSession::consume_meta(std::string_view bytes, size_t& used
   switch (memcache::parse_meta_request(bytes, limits(), parsed)) {
     case ParseStatus::incomplete: return Step::need_more;
     case ParseStatus::value: {
+      if (read_only()) return refuse(kReadOnly, parsed.size, 0, bytes, used);
       if (parsed.value_size <= kStreamValue) return Step::need_more;
       if (refused(parsed)) return refuse(denial(false), parsed.size, 0, bytes, used);
       if (in_flight()) {
@@ -45,6 +57,7 @@ Session::Step MemcacheSession::consume_meta(std::string_view bytes, size_t& used
       return upload_value(new_meta_request(parsed, bytes), parsed.size, bytes, used);
     }
     case ParseStatus::complete:
+      if (read_only() && writes(parsed)) return refuse(kReadOnly, parsed.size, 0, bytes, used);
       if (refused(parsed)) [[unlikely]]
         return refuse(denial(false), parsed.size, 0, bytes, used);
       cluster_.counters().requests.add();

@@ -17,6 +17,18 @@ namespace {
 
 constexpr std::string_view kVersionLine = "VERSION " OVERLORD_VERSION "\r\n";
 
+bool writes(Verb verb) {
+  switch (verb) {
+    case Verb::get:
+    case Verb::gets:
+    case Verb::version:
+    case Verb::verbosity:
+    case Verb::stats:
+    case Verb::quit: return false;
+    default: return true;  // gat and gats too: they change when an item expires
+  }
+}
+
 }  // namespace
 
 Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
@@ -32,10 +44,14 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
   switch (memcache::parse_request(bytes, limits(), parsed)) {
     case ParseStatus::incomplete: return Step::need_more;
     case ParseStatus::value:
+      if (read_only()) return refuse(parsed.noreply ? "" : kReadOnly, parsed.size, 0, bytes, used);
       if (parsed.value_size <= kStreamValue) return Step::need_more;
       if (refused(parsed)) return refuse(denial(parsed.noreply), parsed.size, 0, bytes, used);
       return take_value(parsed, bytes, used);
     case ParseStatus::complete:
+      if (read_only() && writes(parsed.verb)) {
+        return refuse(parsed.noreply ? "" : kReadOnly, parsed.size, 0, bytes, used);
+      }
       cluster_.counters().requests.add();
       handle(parsed, bytes.substr(0, parsed.size));
       used = parsed.size;

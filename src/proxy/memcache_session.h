@@ -27,6 +27,7 @@ class MemcacheSession final : public MemcacheBinarySession {
  private:
   // A value larger than this is passed on while it arrives instead of being kept until it is whole.
   static constexpr uint64_t kStreamValue = 128 * 1024;
+  static constexpr std::string_view kReadOnly = "SERVER_ERROR read only\r\n";
 
   enum class Dialect : uint8_t { unknown, login, text, binary };
 
@@ -39,6 +40,7 @@ class MemcacheSession final : public MemcacheBinarySession {
   // What to answer then; counted.
   std::string_view denial(bool noreply);
   memcache::Limits limits() const;
+  bool read_only() const { return cluster_.config().policy.read_only(); }
   Step refuse(std::string_view error, uint64_t size, uint64_t swallow, std::string_view bytes, size_t& used);
   Step upload_value(routing::Request& request, uint64_t size, std::string_view bytes, size_t& used);
   Step take_value(const memcache::Request& parsed, std::string_view bytes, size_t& used);

@@ -90,7 +90,9 @@ bool is_flush(const Command& command) { return command.name == "flushall" || com
 }  // namespace
 
 RedisSession::RedisSession(Cluster& cluster, uint64_t id)
-    : Session(cluster, id), user_(cluster.config().users.anonymous()), born_(static_cast<uint32_t>(turn_.now() / 1'000'000'000)) {}
+    : Session(cluster, id),
+      user_(cluster.config().users.anonymous()),
+      born_(static_cast<uint32_t>(turn_.now() / 1'000'000'000)) {}
 
 RedisSession::~RedisSession() {
   if (told_ != nullptr && told_->gathering != nullptr) told_->gathering->session = nullptr;
@@ -126,7 +128,9 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   const Command* command = redis::find_command(parser_->arg(0));
   if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
       in_transaction() || reply_mode_ != ReplyMode::on || (protocol_ == 3 && redis::shape_needs_arguments(*command)) ||
-      !surely_permitted(*command, parser_->arg(1)) || parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
+      !surely_permitted(*command, parser_->arg(1)) ||
+      (cluster_.config().policy.restricts() && !cluster_.config().policy.refusal(*command).empty()) ||
+      parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
   }
   if (in_flight()) {
@@ -221,6 +225,9 @@ void RedisSession::handle() {
     if ((command->flags & redis::kNoAuth) == 0) return error("NOAUTH Authentication required.");
   } else if (!user_->unrestricted()) {
     if (!permitted(*command)) return;
+  }
+  if (cluster_.config().policy.restricts()) [[unlikely]] {
+    if (const std::string why = cluster_.config().policy.refusal(*command); !why.empty()) return error(why);
   }
   if (command->rule != redis::CallRule::none) [[unlikely]] {
     if (const std::string_view why = redis::refused_call(*command, *parser_); !why.empty()) return error(why);
