@@ -17,6 +17,7 @@ namespace {
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr uint64_t kRefresh = 10 * kSecond;
 constexpr size_t kMaxKinds = 64;
+constexpr uint32_t kMostLost = 3;
 constexpr std::string_view kQuestions[] = {"*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n",
                                            "*2\r\n$7\r\nCOMMAND\r\n$5\r\nCOUNT\r\n", "*1\r\n$7\r\nCOMMAND\r\n"};
 
@@ -65,7 +66,9 @@ bool CommandLearner::ask_next() {
   for (const auto& backend : pool_.backends()) {
     Node& node = nodes_[backend->id()];
     const uint64_t faults = backend->counters().failures.get();
-    if ((node.asked && node.faults == faults) || backend->ejected() || turn_.now() < node.not_before) continue;
+    if (node.lost >= kMostLost || (node.asked && node.faults == faults) || backend->ejected() ||
+        turn_.now() < node.not_before)
+      continue;
     node.asked = true;
     node.faults = faults;
     kind_.clear();
@@ -90,13 +93,17 @@ void CommandLearner::on_finished(Request&) noexcept { turn_.loop.timers().arm(ti
 void CommandLearner::take_answer() {
   Request& request = *std::exchange(request_, nullptr);
   const std::string reply(turn_.requests.flatten_reply(request));
-  const bool failed = request.failure != Failure::none;
+  const Failure failure = request.failure;
   const bool error = request.error_reply;
   turn_.requests.release_owner(request);
   Backend* const backend = pool_.find(backend_);
   if (backend == nullptr) return;
   Node& node = nodes_[backend_];
-  if (failed) {
+  if (failure != Failure::none) {
+    const bool hung_up = failure == Failure::connection_lost || failure == Failure::bad_reply;
+    if (hung_up && ++node.lost == kMostLost) {
+      log_warn("backend ", backend->name(), ": does not answer what commands it has; it is not asked again");
+    }
     node.asked = false;
     node.not_before = turn_.now() + kSecond;
     return;
@@ -112,6 +119,7 @@ void CommandLearner::take_answer() {
       if (!error) learn_table(reply);
       break;
   }
+  node.lost = 0;
   node.kind = kind_;
   publish();
 }

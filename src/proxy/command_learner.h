@@ -6,7 +6,8 @@
 // when a client has used a name that nobody knows, at most every ten seconds (a module may have been loaded). It is
 // asked for its version and the number of its commands first, and for the whole table, some 100 KiB, only when no
 // backend with the same answers was asked before. One question is under way at a time, over the connections that the
-// clients use.
+// clients use. A backend that hung up three times instead of answering is not asked any more: what
+// speaks redis there may not know the question, and clients would lose their requests with the connection.
 
 #include <cstdint>
 #include <map>
@@ -38,6 +39,7 @@ class CommandLearner final : public routing::RequestOwner {
   struct Node {
     uint64_t faults = 0;      // of the backend, when it was asked
     uint64_t not_before = 0;  // loop time of the next try after one that failed
+    uint32_t lost = 0;        // questions in a row that ended without an answer
     bool asked = false;
     std::string kind;  // version and number of commands; empty: not known
   };

@@ -225,6 +225,26 @@ def test_a_table_that_is_none_teaches_nothing(io, resources, reply):
         assert not isinstance(client.cmd("COMMAND", "COUNT"), RedisError)
 
 
+def test_a_backend_that_hangs_up_is_left_alone(io, resources):
+    def behave(peer, fake):
+        while True:
+            args = peer.redis_request(probes=False)
+            if args[0] == b"COMMAND":
+                return  # and closes, as some proxies do with what they do not know
+            peer.send({b"PING": b"+PONG\r\n", b"INFO": b"-ERR no\r\n"}.get(args[0], b"+OK\r\n"))
+
+    fake = resources(Fake(behave))
+    with harness.Proxy(harness.redis([fake]), io=io) as proxy, RedisConn(proxy.address) as client:
+        wait_until(lambda: "it is not asked again" in proxy.output(), 30, "the proxy to give up")
+        wait_until(lambda: client.cmd("GET", "a") == "OK", 10, "the backend to be back")
+        asked = fake.received.count(b"COMMAND")
+        assert asked == 3
+        for _ in range(20):
+            client.cmd("NOSUCH")
+        wait_until(lambda: client.cmd("SET", "a", "b") == "OK", 10)
+        assert fake.received.count(b"COMMAND") == asked
+
+
 def test_learning_can_be_off(io, resources):
     fake = resources(Fake(describing(TABLE)))
     with harness.Proxy(harness.redis([fake], learn_commands=False), io=io) as proxy, RedisConn(proxy.address) as client:
