@@ -46,7 +46,8 @@ void read_policy(const TableReader<ClusterConfig>& reader, ReadCluster& read, Re
     std::ranges::transform(name, name.begin(), redis::lower);
     if (std::ranges::find(names, name) == names.end()) {
       const std::string_view near = nearest(name, names);
-      if (!near.empty() || name.empty()) {
+      const bool of_module = name.contains('.');  // as modules name theirs: near to another by chance
+      if ((!near.empty() && !of_module) || name.empty()) {
         reporter.error(item.at, key, "unknown command " + quoted(*text),
                        name.empty() ? example : "did you mean " + std::string(near) + "?");
         continue;
