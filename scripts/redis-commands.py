@@ -43,7 +43,7 @@ TREATMENT = {
     "all_any": "function|kill script|kill",
     "all_running": "function|stats",
     "all_random": "randomkey",
-    "any_node": "function|dump function|help function|list lolwut memory|help acl|help client|help config|help latency|help slowlog|help object|help script|help xgroup|help xinfo|help",
+    "any_node": "pubsub|help function|dump function|help function|list lolwut memory|help acl|help client|help config|help latency|help slowlog|help object|help script|help xgroup|help xinfo|help",
     "local": """
         auth echo hello info ping quit select time
         cluster|info cluster|keyslot cluster|links cluster|myid cluster|nodes cluster|replicas cluster|shards
@@ -58,6 +58,11 @@ TREATMENT = {
         latency|doctor latency|graph latency|histogram latency|history latency|latest latency|reset
         asking readonly readwrite reset role swapdb""",
     "blocking": "blmove blmpop blpop brpop brpoplpush bzmpop bzpopmax bzpopmin",
+    "channel": "publish spublish",
+    "pubsub": "subscribe psubscribe ssubscribe unsubscribe punsubscribe sunsubscribe",
+    "all_channels": "pubsub|channels pubsub|shardchannels",
+    "all_counts": "pubsub|numsub pubsub|shardnumsub",
+    "all_most": "pubsub|numpat",
     "transaction": "multi exec discard watch unwatch",
     # One key, and yet: another database, a part of other mechanisms, or debugging.
     "refused": "move pfdebug restore-asking",
@@ -110,6 +115,11 @@ TREATMENT_WORDS = [
     ("any_node", "to the first node; all would say the same"),
     ("local", "answered by the proxy"),
     ("blocking", "several keys on one node; waits there without keeping anybody else waiting"),
+    ("all_channels", "to every node, the arrays merged, each channel once"),
+    ("all_counts", "to every node, the numbers of each channel added"),
+    ("all_most", "to every node, the greatest number"),
+    ("channel", "goes to the node that the name of the channel hashes to, as a key would"),
+    ("pubsub", "clients share subscriptions: one for each channel and worker"),
     ("transaction", "queued by the proxy and sent in one piece to the node of its keys"),
     ("refused", "an error: not supported through the proxy"),
 ]

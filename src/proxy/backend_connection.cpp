@@ -144,6 +144,15 @@ void BackendConnection::send_undo(std::string_view command) {
   take_internal(make_internal(routing::Wire::redis), command);
 }
 
+void BackendConnection::send_raw(std::string_view command) {
+  if (state_ == State::idle) {
+    open();
+    if (state_ != State::connecting) return;  // lost already
+  }
+  stream_.out.append(turn_.chunks(), command);
+  turn_.backends.add(*this);
+}
+
 void BackendConnection::abandon() noexcept {
   holder_ = nullptr;
   lose(Failure::connection_lost, {});

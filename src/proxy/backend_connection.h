@@ -27,6 +27,8 @@ class LeaseHolder {
  public:
   // It broke; it is not the holder's any more. Requests on it fail after this call.
   virtual void on_lease_lost() noexcept = 0;
+  // A whole RESP value that no request asked for. False: that breaks the protocol.
+  virtual bool on_push(std::string_view) noexcept { return false; }
 
  protected:
   ~LeaseHolder() = default;
@@ -74,6 +76,9 @@ class BackendConnection : public Flushable,
   void set_patience(uint64_t ns);
   // Sends a command whose answer, +OK, concerns nobody.
   void send_undo(std::string_view command);
+  // A command whose answers come by LeaseHolder::on_push.
+  void send_raw(std::string_view command);
+  void give_up(std::string_view why) { lose(routing::Failure::timed_out, why); }
   // Closes; what is in flight fails.
   void abandon() noexcept;
   uint64_t last_used() const;
@@ -122,6 +127,7 @@ class BackendConnection : public Flushable,
   virtual void send_handshake() = 0;
   virtual bool verify(const routing::Request& request) const = 0;
 
+  LeaseHolder* holder() const { return holder_; }
   void push_queue(routing::Request& request);
   routing::Request* queue_head() const { return head_; }
   // The head's reply is complete: takes it off the queue and finishes it unless that has happened.

@@ -57,7 +57,8 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
       client_timeouts_{nanoseconds(shared.process.read_timeout), nanoseconds(shared.process.write_timeout)},
       pool_(make_pool(turn, config, resolver, next_backend)),
       scripts_(turn, *pool_, shared.script_caches.of(config)),
-      learned_(shared.learned.of(config)) {
+      learned_(shared.learned.of(config)),
+      pubsub_(turn, *pool_, config) {
   shared.shares[&config].push_back(this);
   for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
     // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
@@ -65,6 +66,11 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
     const uint64_t tick = std::max<uint64_t>(limit / 10, 10'000'000);
     client_tick_ = client_tick_ == 0 ? tick : std::min(client_tick_, tick);
   }
+}
+
+void Cluster::housekeeping() {
+  pool_->housekeeping();
+  pubsub_.housekeeping();
 }
 
 Cluster::~Cluster() {

@@ -16,6 +16,7 @@
 #include "proxy/command_learner.h"
 #include "proxy/learned_commands.h"
 #include "proxy/pool.h"
+#include "proxy/pubsub.h"
 #include "proxy/redis_script.h"
 #include "proxy/script_cache.h"
 #include "proxy/turn.h"
@@ -38,8 +39,9 @@ struct ClusterCounters {
   Counter rejected;  // over max_connections
   Counter requests;
   Counter timed_out_clients;
-  Counter refused_logins;  // wrong user or password
-  Counter refused_calls;   // by the rules of a user
+  Counter refused_logins;    // wrong user or password
+  Counter slow_subscribers;  // closed because they did not take their messages
+  Counter refused_calls;     // by the rules of a user
   std::array<Counter, routing::kFailureCount> failures;
 
   void failed(routing::Failure failure) { failures[static_cast<size_t>(failure)].add(); }
@@ -85,6 +87,8 @@ class Cluster {
   Pool& pool() { return *pool_; }
   Scripts& scripts() { return scripts_; }
   LearnedCommands& learned() { return learned_; }
+  PubSub& pubsub() { return pubsub_; }
+  void housekeeping();  // about once a second
   ClusterCounters& counters() { return counters_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
@@ -103,6 +107,7 @@ class Cluster {
   Scripts scripts_;
   LearnedCommands& learned_;
   std::unique_ptr<CommandLearner> learner_;  // in one worker
+  PubSub pubsub_;
   ClusterCounters counters_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;

@@ -1,12 +1,13 @@
 #pragma once
 // LeasedConnection: the backend connection that one session has for itself, and the request that is on it. It stands
 // between connection and session: when the answer that ends a state has come, it gives the connection back before the
-// session hears of it.
+// session hears of it. In a Redis Cluster a request that sets or waits for something goes on to the node that the first
+// one names, as a child of itself made from a copy of its bytes.
 
 #include <cstdint>
 #include <string_view>
 
-#include "proxy/backend.h"
+#include "proxy/pool.h"
 #include "routing/request.h"
 
 namespace overlord::proxy {
@@ -20,7 +21,7 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
   static constexpr uint64_t kReadTimeout = UINT64_MAX;
 
   // client: the session; it is told of answers as the owner of its other requests is.
-  explicit LeasedConnection(routing::RequestOwner& client) : client_(client) {}
+  explicit LeasedConnection(routing::RequestOwner& client, Pool* pool = nullptr) : client_(client), pool_(pool) {}
   ~LeasedConnection() { end(); }
   LeasedConnection(const LeasedConnection&) = delete;
   LeasedConnection& operator=(const LeasedConnection&) = delete;
@@ -51,11 +52,15 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
 
  private:
   void drop();
+  bool follow(routing::Request& request);
 
   routing::RequestOwner& client_;
+  Pool* const pool_;            // null: nothing is redirected
   Backend* backend_ = nullptr;  // of the connection
   BackendConnection* connection_ = nullptr;
   After after_ = After::keep;
+  uint64_t patience_ = kReadTimeout;
+  int redirections_ = 0;
   bool set_ = false;  // a state lasts on the connection
   bool blocked_ = false;
   bool broken_ = false;

@@ -21,6 +21,12 @@ class Pool : public routing::Route {
   // all nodes goes to these.
   virtual void owners(std::vector<Backend*>& out) const = 0;
 
+  // Where a request belongs that `from` would not serve, by its error line; null when that says nothing of the kind. What
+  // the line says is remembered. asking: ASKING has to go in front of it.
+  virtual Backend* redirected(Backend& /*from*/, std::string_view /*error*/, bool& /*asking*/) { return nullptr; }
+  // Another number whenever keys may have gone to other backends.
+  virtual uint64_t placement() const { return 0; }
+
   // The backend with this id; null when there is none (any more).
   Backend* find(int32_t id) const {
     for (const auto& backend : backends()) {

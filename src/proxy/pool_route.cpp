@@ -29,6 +29,7 @@ void PoolRoute::housekeeping() {
 void PoolRoute::build_ring() {
   std::vector<hashing::RingNode> nodes;
   in_ring_.clear();
+  ++placement_;
   for (auto& backend : backends_) {
     if (backend->ejected()) continue;
     nodes.push_back({backend->server().ring_name, backend->server().weight});

@@ -22,6 +22,8 @@ class PoolRoute final : public Pool, public HealthListener {
   const std::vector<std::unique_ptr<Backend>>& backends() const override { return backends_; }
   void owners(std::vector<Backend*>& out) const override { out.insert(out.end(), in_ring_.begin(), in_ring_.end()); }
 
+  uint64_t placement() const override { return placement_; }
+
   void send(routing::Request& request) noexcept override;
   int32_t target(std::string_view key) const noexcept override;
   void broadcast(routing::Request& parent, routing::Wire wire, std::string_view bytes) noexcept override;
@@ -38,6 +40,7 @@ class PoolRoute final : public Pool, public HealthListener {
   const hashing::HashFn hash_;
   std::vector<std::unique_ptr<Backend>> backends_;
   hashing::Ring ring_;
+  uint64_t placement_ = 0;
   std::vector<Backend*> in_ring_;  // what the ring's indexes mean
 };
 

@@ -1,5 +1,6 @@
 // The redis dialect of a backend connection: one RESP reply per request.
 
+#include "base/log.h"
 #include "protocol/redis/reply_scanner.h"
 #include "protocol/redis/writer.h"
 #include "proxy/backend.h"
@@ -10,6 +11,9 @@ namespace {
 using redis::ReplyScanner;
 using routing::Request;
 using routing::Wire;
+
+// A published message above this is dropped.
+constexpr size_t kMaxMessage = 64 * 1024 * 1024;
 
 class RedisConnection final : public BackendConnection {
  public:
@@ -26,7 +30,10 @@ class RedisConnection final : public BackendConnection {
   bool receive(std::string_view bytes) override {
     while (!bytes.empty()) {
       Request* head = queue_head();
-      if (head == nullptr) return false;
+      if (head == nullptr) [[unlikely]] {
+        if (!receive_push(bytes)) return false;
+        continue;
+      }
       const bool begun = scanner_.started();
       size_t consumed = 0;
       const auto status = scanner_.advance(bytes, consumed);
@@ -60,7 +67,8 @@ class RedisConnection final : public BackendConnection {
 
   void reset_receive() override {
     scanner_.reset();
-    gathering_error_ = false;
+    gathering_error_ = oversized_ = false;
+    message_ = {};
   }
   Request* arriving() const override { return queue_head(); }
   uint64_t arriving_left() const override { return scanner_.bulk_left(); }
@@ -84,6 +92,34 @@ class RedisConnection final : public BackendConnection {
       ask.key = kAskVersion;
       take_internal(ask, "*2\r\n$4\r\nINFO\r\n$6\r\nserver\r\n");
     }
+  }
+
+  // What nobody asked for: messages for a holder that has subscribed to something. Takes it off the front of bytes.
+  bool receive_push(std::string_view& bytes) {
+    if (holder() == nullptr) return false;
+    size_t consumed = 0;
+    const auto status = scanner_.advance(bytes, consumed);
+    if (status == ReplyScanner::Status::error) return false;
+    const std::string_view piece = bytes.substr(0, consumed);
+    bytes.remove_prefix(consumed);
+    const bool whole = status == ReplyScanner::Status::done;
+    if (whole && message_.empty() && !oversized_) {
+      scanner_.reset();
+      return holder()->on_push(piece);
+    }
+    oversized_ = oversized_ || message_.size() + piece.size() > kMaxMessage;
+    if (oversized_) {
+      message_.clear();
+    } else {
+      message_.append(piece);
+    }
+    if (!whole) return true;
+    scanner_.reset();
+    const std::string message = std::exchange(message_, {});
+    if (!std::exchange(oversized_, false)) return holder()->on_push(message);
+    static LogEvery every(std::chrono::seconds(1));
+    if (auto turn = every.next()) log_warn("backend ", backend_.name(), ": dropped a huge message", turn.suffix());
+    return true;
   }
 
   // The answers before a transaction's own are dropped, but for the first error among them: it becomes the reply in
@@ -138,6 +174,8 @@ class RedisConnection final : public BackendConnection {
   }
 
   ReplyScanner scanner_;
+  std::string message_;           // the front of a push that comes in pieces
+  bool oversized_ = false;        // more than is kept of it
   bool gathering_error_ = false;  // the error of a transaction's command has come in part
 };
 

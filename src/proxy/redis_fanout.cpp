@@ -1,6 +1,9 @@
 #include "proxy/redis_fanout.h"
 
+#include <algorithm>
 #include <random>
+#include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "proxy/answer.h"
@@ -114,6 +117,66 @@ void write_random_key(Request& parent, RequestPool& pool, ChunkQueue& out) {
   write_reply(*failed, pool, out);
 }
 
+// Elements of all arrays, each once.
+void write_channels(Request& parent, RequestPool& pool, ChunkQueue& out) {
+  std::unordered_set<std::string_view> seen;
+  std::vector<std::string_view> elements;
+  for (Request* child = parent.children; child != nullptr; child = child->next) {
+    std::string_view rest = pool.flatten_reply(*child);
+    int64_t count = 0;
+    size_t header = 0;
+    if (!read_header(rest, '*', count, header)) return out.append(pool.chunks(), kBadReply);
+    rest.remove_prefix(header);
+    for (; count > 0; --count) {
+      const size_t size = element_size(rest);
+      if (seen.insert(rest.substr(0, size)).second) elements.push_back(rest.substr(0, size));
+      rest.remove_prefix(size);
+    }
+  }
+  write_number('*', static_cast<int64_t>(elements.size()), pool, out);
+  for (const std::string_view element : elements) out.append(pool.chunks(), element);
+}
+
+// Arrays of the same names, a number behind each: the numbers are added.
+void write_counts(Request& parent, RequestPool& pool, ChunkQueue& out) {
+  int64_t length = -1;
+  for (Request* child = parent.children; child != nullptr; child = child->next) {
+    int64_t count = 0;
+    size_t header = 0;
+    if (!read_header(pool.flatten_reply(*child), '*', count, header) || count < 0 || count % 2 != 0 ||
+        (length >= 0 && count != length)) {
+      return out.append(pool.chunks(), kBadReply);
+    }
+    drop_front(*child, header, pool);
+    length = count;
+  }
+  write_number('*', length, pool, out);
+  for (int64_t i = 0; i < length; i += 2) {
+    int64_t sum = 0;
+    for (Request* child = parent.children; child != nullptr; child = child->next) {
+      const size_t name = element_size(child->reply_view());
+      if (child == parent.children) out.append(pool.chunks(), child->reply, name);
+      drop_front(*child, name, pool);
+      int64_t number = 0;
+      size_t size = 0;
+      if (read_header(child->reply_view(), ':', number, size)) sum += number;
+      drop_front(*child, size, pool);
+    }
+    write_number(':', sum, pool, out);
+  }
+}
+
+void write_most(Request& parent, RequestPool& pool, ChunkQueue& out) {
+  int64_t most = 0;
+  for (Request* child = parent.children; child != nullptr; child = child->next) {
+    int64_t number = 0;
+    size_t size = 0;
+    if (!read_header(pool.flatten_reply(*child), ':', number, size)) return out.append(pool.chunks(), kBadReply);
+    most = std::max(most, number);
+  }
+  write_number(':', most, pool, out);
+}
+
 Answer answer_of(Treatment treatment) {
   switch (treatment) {
     case Treatment::all_sum: return Answer::sum;
@@ -164,6 +227,9 @@ void write_merged_answer(Request& parent, RequestPool& pool, ChunkQueue& out) {
     case Treatment::all_keys: return write_keys(parent, pool, out);
     case Treatment::all_and: return write_all_and(parent, pool, out);
     case Treatment::all_running: return write_running(parent, pool, out);
+    case Treatment::all_channels: return write_channels(parent, pool, out);
+    case Treatment::all_counts: return write_counts(parent, pool, out);
+    case Treatment::all_most: return write_most(parent, pool, out);
     default: return out.append(pool.chunks(), kBadReply);
   }
 }

@@ -124,6 +124,7 @@ std::string RedisSession::info_text() const {
     section("Stats");
     line("total_connections_received", std::to_string(counters.accepted.get()));
     line("total_commands_processed", std::to_string(counters.requests.get()));
+    line("slow_subscribers", std::to_string(counters.slow_subscribers.get()));
     line("rejected_connections", std::to_string(counters.rejected.get()));
     line("acl_access_denied_auth", std::to_string(counters.refused_logins.get()));
     line("acl_access_denied_cmd", std::to_string(counters.refused_calls.get()));

@@ -272,6 +272,7 @@ void RedisSession::local_reset() {
   user_ = cluster_.config().users.anonymous();
   set_name({});
   if (transaction_ != nullptr) end_transaction();
+  end_subscriptions();
   answer_static("+RESET\r\n");
 }
 

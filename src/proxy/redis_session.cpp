@@ -127,8 +127,8 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   if (parser_->is_inline() || parser_->args_seen() < 2) return Step::need_more;
   const Command* command = redis::find_command(parser_->arg(0));
   if (command == nullptr || !may_stream(*command) || !redis::arity_ok(*command, parser_->args_declared()) ||
-      in_transaction() || reply_mode_ != ReplyMode::on || (protocol_ == 3 && redis::shape_needs_arguments(*command)) ||
-      !surely_permitted(*command, parser_->arg(1)) ||
+      in_transaction() || subscribed() || reply_mode_ != ReplyMode::on ||
+      (protocol_ == 3 && redis::shape_needs_arguments(*command)) || !surely_permitted(*command, parser_->arg(1)) ||
       (cluster_.config().policy.restricts() && !cluster_.config().policy.refusal(*command).empty()) ||
       parser_->arg(1).size() > cluster_.config().limits.max_key_size) {
     return Step::need_more;  // judged when it is whole
@@ -233,6 +233,8 @@ void RedisSession::handle() {
     if (const std::string_view why = redis::refused_call(*command, *parser_); !why.empty()) return error(why);
   }
   if (protocol_ == 3) reply_shape_ = redis::reply_shape(*command, *parser_);
+  if (subscriptions_ != nullptr && protocol_ == 2 && subscribed()) [[unlikely]]
+    return handle_subscribed(*command);
   if (transaction_ != nullptr && transaction_->open()) [[unlikely]]
     return queue_command(*command);
   switch (command->treatment) {
@@ -243,6 +245,8 @@ void RedisSession::handle() {
       }
       return route_one_node(*command);
     case Treatment::blocking: return block(*command);
+    case Treatment::channel: return send_whole(*command, parser_->arg(1));
+    case Treatment::pubsub: return pubsub(*command);
     case Treatment::script: return route_one_node(*command);
     case Treatment::split_mget:
     case Treatment::split_mset:
@@ -263,6 +267,9 @@ void RedisSession::handle() {
     case Treatment::all_any:
     case Treatment::all_running:
     case Treatment::all_random:
+    case Treatment::all_channels:
+    case Treatment::all_counts:
+    case Treatment::all_most:
     case Treatment::any_node: return over_nodes(*command);
     case Treatment::local: return local(*command);
     case Treatment::transaction: return transaction(*command);
@@ -295,6 +302,9 @@ RedisSession::Placed RedisSession::place(const Command& command) {
     Placed placed;
     uint32_t count = 0;
   } walk{cluster_.root(), {}};
+  if (command.treatment == Treatment::channel) {
+    return {.first = parser_->arg(1), .group = cluster_.root().group(parser_->arg(1)), .found = 1};
+  }
   walk.placed.found = redis::visit_keys(
       command, *parser_,
       [](void* context, std::string_view key) {
@@ -339,6 +349,7 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
 void RedisSession::on_leave() noexcept {
   if (transaction_ != nullptr) transaction_->watch.end();
   if (blocked_ != nullptr) blocked_->end();
+  end_subscriptions();
 }
 
 void RedisSession::write_answer(Request& request, ChunkQueue& out) {

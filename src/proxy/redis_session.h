@@ -9,6 +9,7 @@
 #include "protocol/redis/request_parser.h"
 #include "protocol/redis/resp3.h"
 #include "proxy/redis_clients.h"
+#include "proxy/redis_subscriptions.h"
 #include "proxy/redis_transaction.h"
 #include "proxy/session.h"
 
@@ -70,7 +71,25 @@ class RedisSession final : public Session {
   void unwatch(const redis::Command& command);
   void end_transaction();
 
+  // The pool when its nodes redirect requests; else null.
+  Pool* moving_pool() const {
+    return cluster_.config().cache_type == config::CacheType::redis_cluster ? &cluster_.pool() : nullptr;
+  }
   void block(const redis::Command& command);  // redis_blocking.cpp
+
+  // redis_pubsub.cpp
+  friend class RedisSubscriptions;
+  RedisSubscriptions& subscriptions();
+  bool subscribed() const;
+  void handle_subscribed(const redis::Command& command);  // instead of anything else
+  void pubsub(const redis::Command& command);
+  void subscribe(const redis::Command& command);
+  void unsubscribe(const redis::Command& command);
+  void answer_subscribed();
+  void append_subscribed(std::string& out, std::string_view word, const std::string* name, size_t count);
+  std::string push_header(size_t elements) const;
+  void push(std::string_view bytes);  // a message
+  void end_subscriptions() noexcept;
 
   // redis_access.cpp
   void local_auth();
@@ -128,9 +147,10 @@ class RedisSession final : public Session {
   }
 
   std::unique_ptr<Told> told_;
-  std::unique_ptr<LeasedConnection> blocked_;      // null until the first blocking command
-  std::unique_ptr<RedisTransaction> transaction_;  // null until the first MULTI or WATCH
-  const access::User* user_;                       // null: not authenticated
+  std::unique_ptr<RedisSubscriptions> subscriptions_;  // null until the first
+  std::unique_ptr<LeasedConnection> blocked_;          // null until the first blocking command
+  std::unique_ptr<RedisTransaction> transaction_;      // null until the first MULTI or WATCH
+  const access::User* user_;                           // null: not authenticated
   const redis::Command* last_command_ = nullptr;
   const uint32_t born_;   // loop time in seconds
   uint8_t protocol_ = 2;  // 2 or 3

@@ -85,7 +85,7 @@ std::string_view RedisTransaction::wire() {
 // The commands
 
 void RedisSession::transaction(const Command& command) {
-  if (transaction_ == nullptr) transaction_ = std::make_unique<RedisTransaction>(*this, turn_.buffers);
+  if (transaction_ == nullptr) transaction_ = std::make_unique<RedisTransaction>(*this, turn_.buffers, moving_pool());
   const std::string_view name = command.name;
   if (name == "exec") return exec(command);
   if (name == "watch") return watch(command);
@@ -130,6 +130,7 @@ void RedisSession::queue_command(const Command& command) {
     case Treatment::one_node:
     case Treatment::script:
     case Treatment::blocking:
+    case Treatment::channel:
     case Treatment::split_mget:
     case Treatment::split_mset:
     case Treatment::split_sum:

@@ -23,7 +23,8 @@ class RedisTransaction {
   // The most that may be queued, bytes.
   static constexpr uint64_t kMaxQueued = 64 * 1024 * 1024;
 
-  RedisTransaction(routing::RequestOwner& client, BufferPool& buffers) : watch(client), buffers_(buffers) {}
+  RedisTransaction(routing::RequestOwner& client, BufferPool& buffers, Pool* pool)
+      : watch(client, pool), buffers_(buffers) {}
   ~RedisTransaction() { clear(); }
   RedisTransaction(const RedisTransaction&) = delete;
   RedisTransaction& operator=(const RedisTransaction&) = delete;

@@ -67,7 +67,7 @@ void Session::start(net::UniqueFd fd, bool tls) {
 }
 
 void Session::drain() noexcept {
-  if (listening_) return die();  // what it waits for may never come
+  if (listening_ || staying_) return die();  // what it waits for may never come
   close_when_answered();
   turn_.sessions.add(*this);
 }
@@ -345,7 +345,14 @@ void Session::pop_head() {
   turn_.requests.release_owner(request);
 }
 
+void Session::doom() {
+  doomed_ = true;
+  turn_.sessions.add(*this);
+}
+
 void Session::flush_turn() noexcept {
+  if (doomed_) [[unlikely]]
+    return die();
   while (life_ != Life::dead) {
     write_ready();
     if (life_ == Life::dead) return;
@@ -417,7 +424,7 @@ void Session::check_timeouts() {
     return die();
   }
   if (unsent > 0 ? limits.write > 0 && idle >= limits.write
-                 : limits.read > 0 && idle >= limits.read && head_ == nullptr) {
+                 : limits.read > 0 && idle >= limits.read && head_ == nullptr && !staying_) {
     cluster_.counters().timed_out_clients.add();
     return die();
   }

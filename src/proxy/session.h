@@ -92,6 +92,15 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
 
   // What is in flight may wait for a long time: reads on, so that the client's going is noticed, until it is answered.
   void listen_on();
+  // It lives for what others send it: silence is no reason to close it.
+  void stay(bool on) { staying_ = on; }
+  // Closes it when the turn ends; safe to call from anywhere.
+  void doom();
+  bool doomed() const { return doomed_; }
+  // Bytes that wait for the client.
+  uint64_t unsent() const { return stream_.unsent() + ready_bytes_; }
+  // Part of an answer has been written.
+  bool mid_reply() const { return head_ != nullptr && head_->streaming; }
   // The client is leaving: its requests have been let go.
   virtual void on_leave() noexcept {}
   uint64_t idle_ns() const { return turn_.now() - last_active_; }
@@ -147,8 +156,10 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   const uint64_t id_;
   routing::Lane lane_;
   Life life_ = Life::open;
-  bool paused_ = false;               // not receiving
-  bool ended_ = false;                // the client sends no more
+  bool paused_ = false;   // not receiving
+  bool ended_ = false;    // the client sends no more
+  bool staying_ = false;  // stay()
+  bool doomed_ = false;
   bool listening_ = false;            // listen_on()
   bool waiting_for_answers_ = false;  // the next message needs an empty FIFO
   bool uploading_ = false;

@@ -227,6 +227,16 @@ bool SlotPool::wait(Request& request, Request& answered, Attempt attempt) noexce
   return true;
 }
 
+Backend* SlotPool::redirected(Backend& from, std::string_view error, bool& asking) {
+  const Redirection to = redis::parse_redirection(error);
+  asking = to.kind == Redirection::Kind::ask;
+  if (to.kind != Redirection::Kind::moved && !asking) return nullptr;
+  refresher_.ask();
+  SlotNode* const node = nodes_.add(to.host.empty() ? from.server().address.host : to.host, to.port);
+  if (node != nullptr && !asking) nodes_.assign(to.slot, *node);
+  return node == nullptr ? nullptr : node->backend;
+}
+
 // A child in the place of what was answered, with the hop that its answer comes back by.
 Request& SlotPool::next_try(Request& request, Request& answered, Attempt attempt) noexcept {
   turn_.requests.drop_reply(answered);

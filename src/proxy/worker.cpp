@@ -101,7 +101,7 @@ void Worker::housekeeping() {
   for (auto& cluster : clusters_) {
     open += cluster->session_count();
     peak += cluster->take_peak();
-    cluster->pool().housekeeping();
+    cluster->housekeeping();
   }
   // What a burst leaves behind is small pieces that the allocator keeps unless asked, also after the pools gave them
   // back, which takes them a few rounds.

@@ -193,7 +193,7 @@ def test_bytes_that_carry_no_request(rd, rd_direct, wire):
 
 
 REFUSED = ["SORT k BY w_*", "SORT k GET w_*", "COPY a b DB 1",
-           "SUBSCRIBE c", "FLUSHALL", "CONFIG SET x y", "MOVE k 1", "MONITOR"]
+           "FLUSHALL", "CONFIG SET x y", "MOVE k 1", "MONITOR"]
 
 
 @pytest.mark.parametrize("call", REFUSED)

@@ -93,6 +93,11 @@ std::string_view treatment_name(Treatment treatment) {
     case Treatment::any_node: return "any_node";
     case Treatment::local: return "local";
     case Treatment::blocking: return "blocking";
+    case Treatment::all_channels: return "all_channels";
+    case Treatment::all_counts: return "all_counts";
+    case Treatment::all_most: return "all_most";
+    case Treatment::channel: return "channel";
+    case Treatment::pubsub: return "pubsub";
     case Treatment::transaction: return "transaction";
     case Treatment::refused: return "refused";
   }

@@ -22,19 +22,24 @@ enum class Treatment : uint8_t {
   script,      // as one_node; without keys by the script itself (EVAL, EVALSHA, FCALL)
   scan,        // one node after the other, by the cursor
   // To every node that holds keys, and of their replies:
-  all_keys,     // the arrays appended to each other (KEYS)
-  all_sum,      // the integers added (DBSIZE)
-  all_ok,       // OK when all are OK, else the first error
-  all_same,     // the first, or the first error (SCRIPT LOAD)
-  all_and,      // arrays of 0 and 1: 1 where all say 1 (SCRIPT EXISTS)
-  all_any,      // OK when one is OK (SCRIPT KILL)
-  all_running,  // that of the node which runs a function (FUNCTION STATS)
-  all_random,   // one of the keys, by chance (RANDOMKEY)
-  any_node,     // to the first node only
-  local,        // answered by the proxy
-  blocking,     // several keys on one node; waits there on a connection of its own
-  transaction,  // MULTI, EXEC and what belongs to them: queued by the proxy, sent to the node of the keys
-  refused       // not supported through a proxy (in this version)
+  all_keys,      // the arrays appended to each other (KEYS)
+  all_sum,       // the integers added (DBSIZE)
+  all_ok,        // OK when all are OK, else the first error
+  all_same,      // the first, or the first error (SCRIPT LOAD)
+  all_and,       // arrays of 0 and 1: 1 where all say 1 (SCRIPT EXISTS)
+  all_any,       // OK when one is OK (SCRIPT KILL)
+  all_running,   // that of the node which runs a function (FUNCTION STATS)
+  all_random,    // one of the keys, by chance (RANDOMKEY)
+  all_channels,  // the arrays appended, each element once (PUBSUB CHANNELS)
+  all_counts,    // arrays of names and numbers: the numbers added (PUBSUB NUMSUB)
+  all_most,      // the greatest integer (PUBSUB NUMPAT)
+  any_node,      // to the first node only
+  local,         // answered by the proxy
+  blocking,      // several keys on one node; waits there on a connection of its own
+  channel,       // goes to the node that the channel's name hashes to
+  pubsub,        // SUBSCRIBE and its like: subscriptions that clients of a worker share
+  transaction,   // MULTI, EXEC and what belongs to them: queued by the proxy, sent to the node of the keys
+  refused        // not supported through a proxy (in this version)
 };
 
 // What the proxy looks at in the arguments before it lets a call pass (refused_call).

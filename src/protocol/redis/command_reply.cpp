@@ -112,6 +112,11 @@ std::string_view summary(Treatment treatment) {
     case Treatment::all_random: return "Through the proxy: sent to all nodes and merged";
     case Treatment::any_node: return "Through the proxy: answered by one node";
     case Treatment::local: return "Answered by the proxy";
+    case Treatment::all_channels:
+    case Treatment::all_counts:
+    case Treatment::all_most: return "Through the proxy: asked of every node and merged";
+    case Treatment::channel: return "Through the proxy: goes to the channel's node";
+    case Treatment::pubsub: return "Through the proxy: clients share subscriptions";
     case Treatment::blocking: return "Through the proxy: all keys must be on one node";
     case Treatment::transaction: return "Through the proxy: within one node";
     case Treatment::refused: return "Not supported through the proxy";

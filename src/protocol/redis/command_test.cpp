@@ -124,6 +124,11 @@ TEST(CommandTable, TreatmentsFitTheKeys) {
           EXPECT_EQ(command->flags & (kAdmin | kBlocking), 0u) << command->name;
           break;
         case Treatment::local: EXPECT_FALSE(has_keys) << command->name; break;
+        case Treatment::all_channels:
+        case Treatment::all_counts:
+        case Treatment::all_most:
+        case Treatment::channel:
+        case Treatment::pubsub:
         case Treatment::transaction:
         case Treatment::refused: break;
       }

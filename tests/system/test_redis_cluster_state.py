@@ -1,0 +1,139 @@
+"""Transactions, commands that wait and subscriptions with a Redis Cluster behind, also while slots move."""
+
+import pytest
+
+import harness
+from clients import RedisConn, RedisError, resp
+from conftest import Clients
+from harness import wait_until
+from redis_cluster import RedisCluster, cluster_of, key_in
+
+CROSS = "CROSSSLOT Keys in request don't hash to the same slot"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    made = RedisCluster()
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module", params=harness.io_drivers())
+def proxy(request, cluster):
+    with harness.Proxy(cluster_of(cluster.seeds[:2]), io=request.param) as running:
+        with RedisConn(running.address) as client:
+            client.ok("SET", "ready", 1)  # it waits until the proxy knows the slots
+        yield running
+
+
+@pytest.fixture
+def rd(proxy):
+    made = Clients(proxy.address, RedisConn)
+    yield made
+    made.close()
+    proxy.check_alive()
+
+
+_slots = iter(range(100, 1000))
+
+
+@pytest.fixture
+def moving(cluster):
+    """A key of the first master, and a function that moves its slot to the second."""
+    slot = next(_slots)
+    source, target = cluster.masters[:2]
+    tag = key_in(slot)
+
+    def move(*keys):
+        cluster.begin_move(slot, source, target)
+        if keys:
+            cluster.move_keys(source, target, *keys)
+        cluster.end_move(slot, target)
+
+    return tag, move
+
+
+def test_transactions_in_one_slot(rd):
+    client, one, other = rd(), key_in(1), key_in(2)
+    assert client.pipeline([["MULTI"], ["SET", one, 1], ["PING"], ["INCR", one], ["EXEC"]])[-1] == ["OK", "PONG", 2]
+    client.ok("WATCH", one)
+    client.ok("MULTI")
+    client.cmd("SET", one, 5)
+    assert client.cmd("EXEC") == ["OK"]
+    client.ok("WATCH", one)
+    rd().ok("SET", one, 6)
+    assert client.pipeline([["MULTI"], ["SET", one, 7], ["EXEC"]]) == ["OK", "QUEUED", None]
+    client.ok("MULTI")
+    client.cmd("SET", one, 1)
+    assert client.cmd("SET", other, 1) == CROSS  # the same node, and yet
+    assert client.cmd("EXEC").startswith("EXECABORT")
+    client.cmd("DEL", one)
+
+
+def test_a_transaction_follows_its_slot(rd, moving):
+    tag, move = moving
+    client = rd()
+    client.ok("SET", tag, 1)
+    client.ok("MULTI")
+    assert client.pipeline([["INCR", tag], ["PING"], ["INCR", tag]]) == ["QUEUED"] * 3
+    move(tag)
+    assert client.cmd("EXEC") == [2, "PONG", 3]
+    assert client.pipeline([["MULTI"], ["INCR", tag], ["EXEC"]])[-1] == [4]
+
+
+def test_a_watch_that_finds_its_slot_gone(rd, moving):
+    tag, move = moving
+    client, watcher = rd(), rd()
+    client.ok("SET", tag, 1)
+    watcher.ok("WATCH", tag)
+    move(tag)
+    # The proxy has not heard of it yet; WATCH is the first to be sent on.
+    client.ok("WATCH", tag)
+    client.ok("MULTI")
+    client.cmd("INCR", tag)
+    assert client.cmd("EXEC") == [2]
+    watcher.ok("MULTI")
+    watcher.cmd("INCR", tag)
+    assert isinstance(watcher.cmd("EXEC"), (RedisError, type(None)))
+    assert client.cmd("GET", tag) == b"2"
+
+
+def test_waiting_while_the_slot_moves(rd, moving, cluster):
+    tag, move = moving
+    waiter, late, other = rd(), rd(), rd()
+    waiter.send(resp("BLPOP", tag, 0))
+    wait_until(lambda: b"blocked_clients:1\r\n" in cluster.masters[0].ask("INFO", "clients"), 15, "it to wait")
+    move()
+    # The node sends it away, and it waits at the other.
+    wait_until(lambda: b"blocked_clients:1\r\n" in cluster.masters[1].ask("INFO", "clients"), 15, "it to wait there")
+    assert other.cmd("RPUSH", tag, "v") == 1
+    assert waiter.reply() == [tag, b"v"]
+    assert late.cmd("BLPOP", tag, 0.01) is None
+    assert late.cmd("BLPOP", tag, b"x" + key_in(7000), 0) == CROSS
+
+
+def test_channels(rd):
+    subscriber, shard, publisher = rd(), rd(), rd()
+    channels = [b"c%d" % n for n in range(20)]
+    for n, channel in enumerate(channels):
+        assert subscriber.cmd("SUBSCRIBE", channel) == [b"subscribe", channel, n + 1]
+        assert shard.cmd("SSUBSCRIBE", channel) == [b"ssubscribe", channel, n + 1]
+    pattern = rd()
+    pattern.cmd("PSUBSCRIBE", "c*")
+    for channel in channels:
+        publisher.cmd("PUBLISH", channel, "m")
+        assert publisher.cmd("SPUBLISH", channel, "s") == 1
+    assert [subscriber.reply() for _ in channels] == [[b"message", c, b"m"] for c in channels]
+    assert sorted(pattern.reply()[2] for _ in channels) == sorted(channels)
+    assert sorted(shard.reply()[1] for _ in channels) == sorted(channels)
+
+
+def test_a_shard_channel_follows_its_slot(rd, moving):
+    tag, move = moving
+    client, publisher = rd(), rd()
+    assert client.cmd("SSUBSCRIBE", tag) == [b"ssubscribe", tag, 1]
+    move()
+    wait_until(lambda: publisher.cmd("SPUBLISH", tag, "m") == 1, 15, "the subscription to follow")
+    assert client.reply() == [b"smessage", tag, b"m"]
+    late = rd()
+    assert late.cmd("SSUBSCRIBE", tag) == [b"ssubscribe", tag, 1]
