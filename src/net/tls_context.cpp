@@ -78,10 +78,9 @@ TlsResult<void> use_certificates(TlsContext& context, const TlsSettings& setting
   }
   context.valid_until = end_of_validity(own.get());
   while (CertPtr next{PEM_read_bio_X509(bio.get(), nullptr, nullptr, nullptr)}) {
-    if (SSL_CTX_add0_chain_cert(context.ctx, next.get()) != 1) {
+    if (SSL_CTX_add1_chain_cert(context.ctx, next.get()) != 1) {
       return wrong(Part::cert, settings.cert_file + ": a certificate of the chain cannot be used: " + take_tls_error());
     }
-    (void)next.release();
   }
   if (!at_end_of_pem()) {
     return wrong(Part::cert, settings.cert_file + ": a certificate of the chain is broken: " + take_tls_error());

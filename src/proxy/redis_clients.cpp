@@ -37,7 +37,8 @@ void add(ClientGathering& gathering, Found part) {
 
 }  // namespace
 
-void ask_clients(Cluster& home, std::shared_ptr<const ClientQuery> query, std::shared_ptr<ClientGathering> gathering) {
+void ask_clients(Cluster& home, const std::shared_ptr<const ClientQuery>& query,
+                 const std::shared_ptr<ClientGathering>& gathering) {
   const std::vector<Cluster*>& shares = home.shares();
   gathering->left = shares.size();
   for (Cluster* const share : shares) {

@@ -38,6 +38,7 @@ struct ClientGathering {
 
 // Asks every worker. The gathering's session is told (RedisSession::gathered) when the last has answered; at once when
 // there is no other worker.
-void ask_clients(Cluster& home, std::shared_ptr<const ClientQuery> query, std::shared_ptr<ClientGathering> gathering);
+void ask_clients(Cluster& home, const std::shared_ptr<const ClientQuery>& query,
+                 const std::shared_ptr<ClientGathering>& gathering);
 
 }  // namespace overlord::proxy

@@ -16,7 +16,7 @@
 #include "net/address.h"
 #include "net/socket.h"
 
-struct redisContext;
+struct redisContext;  // NOLINT(readability-identifier-naming): hiredis calls it so
 
 namespace overlord::proxy {
 

@@ -48,8 +48,8 @@ int main() {
     size_t size = 0;
     if (scanner.advance(reply, size) != redis::ReplyScanner::Status::done) return give_up("a reply is not whole");
     reply = reply.substr(0, size);
-    const auto shape = resolved.command == nullptr ? redis::ShapeId::plain
-                                                   : redis::reply_shape(*resolved.command, request);
+    const auto shape =
+        resolved.command == nullptr ? redis::ShapeId::plain : redis::reply_shape(*resolved.command, request);
     const std::string whole = convert(shape, reply, reply.size());
     if (whole != convert(shape, reply, 1)) return give_up("byte by byte it is another reply");
     std::cout << whole.size() << '\n' << whole;

@@ -31,7 +31,7 @@ constexpr Shape shape_of(Opcode opcode) {
     case Opcode::touch:
     case Opcode::gat:
     case Opcode::gatk: return {.known = true, .extras = 4, .key = Shape::required};
-    case Opcode::flush: return {.known = true, .extras = 4, .extras_optional = true};
+    case Opcode::flush:
     case Opcode::verbosity: return {.known = true, .extras = 4, .extras_optional = true};
     case Opcode::stat: return {.known = true, .key = Shape::optional};
     case Opcode::quit:

@@ -71,7 +71,7 @@ enum CommandFlag : uint32_t {
   kNoMulti = 1u << 16,
   kMovableKeys = 1u << 17,
   kAllowBusy = 1u << 18,
-  kLearned = 1u << 30,    // ours too: not of the built-in table (learned_command.h)
+  kLearned = 1u << 30,  // ours too: not of the built-in table (learned_command.h)
   kContainer = 1u << 31,
 };
 
