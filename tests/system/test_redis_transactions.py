@@ -66,6 +66,25 @@ def test_as_the_server_answers(rd, rd_direct, keys, number, pipelined):
     assert got[0] == got[1]
 
 
+def test_replies_in_resp3(rd, rd_direct, keys):
+    """Each in the type that its command has, nulls and the proxy's own answers too."""
+    k = keys.on(2)
+    word = {"{k}": k, "{h}": b"h{%s}" % k, "{z}": b"z{%s}" % k}
+    talk = lines("HSET {h} a 1", "ZADD {z} 1.5 m", "MULTI", "HGETALL {h}", "PING", "ZSCORE {z} m", "GET {k}", "ECHO x",
+                 "ZRANGE {z} 0 -1 WITHSCORES", "LPUSH {k} a", "INCR {k}", "EXEC", "WATCH {h}", "HSET {h} a 2", "MULTI",
+                 "EXEC", "MULTI", "HGETALL {h}", "SMEMBERS {k}", "EXEC", "MULTI", "EXEC")
+    got = []
+    for client in (rd(), rd_direct()):
+        client.send(resp("HELLO", 3))
+        client.raw()
+        answers = []
+        for line in talk:
+            client.send(resp(*[word.get(part, part) for part in line]))
+            answers.append(client.raw())
+        got.append(answers)
+    assert got[0] == got[1]
+
+
 def test_time_and_command_stand_in_their_places(rd, keys):
     client, key = rd(), keys.any()
     for line in (["MULTI"], ["SET", key, "v"], ["TIME"], ["COMMAND", "COUNT"], ["GET", key], ["CLIENT", "ID"]):
