@@ -170,6 +170,12 @@ def stage_clients(tally: Tally) -> None:
         tally.failed.append(f"clients: ended with status {status}")
 
 
+def io_uring_works() -> bool:
+    probe = "import harness; print(harness.io_uring_allowed())"
+    found = subprocess.run([sys.executable, "-c", probe], cwd=ROOT / "tests" / "system", capture_output=True, text=True)
+    return found.stdout.strip() == "True"
+
+
 def sanitized(tally: Tally, preset: str) -> None:
     """Unit and system tests on a sanitizer build. A report of any process counts, even where no test looks at it."""
     if not build(tally, preset):
@@ -184,6 +190,9 @@ def sanitized(tally: Tally, preset: str) -> None:
         "TSAN_OPTIONS": f"{common}:halt_on_error=0:second_deadlock_stack=1",
     }
     unit(tally, preset, env)
+    # System tests on one driver each, which halves the time; the unit tests drive both. OVERLORD_IO=epoll,io_uring: both.
+    if "OVERLORD_IO" not in os.environ:
+        env["OVERLORD_IO"] = {"asan": "io_uring", "tsan": "epoll"}[preset] if io_uring_works() else "epoll"
     system(tally, preset, env)
     found = sorted(LOGS.glob(f"{reports.name}.*"))
     for path in found[:5]:

@@ -3,7 +3,7 @@
 #
 # Stages, in order: unit and system (release build), clients (real client libraries and tools through the release
 # build, compared with docs/compatibility.md; --write: write that file, --strict: it must be current), lint, asan, tsan (each builds with the sanitizers and runs unit
-# and system tests again, but for those of bench/), fuzz (each target for FUZZ_SECONDS, 10 unless set). --quick: unit
+# and system tests again, these on one io driver and without those of bench/), fuzz (each target for FUZZ_SECONDS, 10 unless set). --quick: unit
 # and system alone.
 # The first stage that fails is the last to run, and shows all of its failures. Logs are in build/test/.
 # The last line but for a failure's names is "N passed, N failed".
