@@ -56,7 +56,7 @@ std::string_view make_frame(const memcache::binary::Request& parsed, Status stat
                                   .body_size = static_cast<uint32_t>(size),
                                   .opaque = parsed.header.opaque},
                                  frame.data());
-  std::memcpy(frame.data() + memcache::binary::kHeaderSize, body.data(), size);
+  if (size > 0) std::memcpy(frame.data() + memcache::binary::kHeaderSize, body.data(), size);
   return {frame.data(), memcache::binary::kHeaderSize + size};
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "protocol/redis/writer.h"
+#include "proxy/answer.h"
 #include "proxy/reply_bytes.h"
 
 namespace overlord::proxy {
@@ -134,8 +135,7 @@ void write_scan(Request& parent, RequestPool& pool, ChunkQueue& out) {
   write_number('$', static_cast<int64_t>(text.size()), pool, out);
   out.append(pool.chunks(), text);
   out.append(pool.chunks(), "\r\n");
-  out.append(pool.chunks(), child.reply, child.reply_size);
-  out.splice(child.reply_chain);
+  write_reply(child, pool, out);
 }
 
 }  // namespace overlord::proxy

@@ -56,6 +56,12 @@ def test_policies(cluster, io, policy):
                 wait_until(both, 20, "reads at both nodes")
                 return
             reads_at = master if policy == "master" else replica
+
+            def arrives():
+                before = calls(reads_at)
+                return client.cmd("GET", key) == policy.encode() and calls(reads_at) > before
+
+            wait_until(arrives, 20, "the connection to the node that is read from")
             before = calls(master) + calls(replica) - calls(reads_at)
             count = calls(reads_at)
             assert client.pipeline([("GET", key)] * 50) == [policy.encode()] * 50

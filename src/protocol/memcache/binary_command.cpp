@@ -51,7 +51,7 @@ class Builder {
     extras_ += 8;
   }
   void finish(Opcode opcode, std::string_view key, uint64_t cas = 0) {
-    std::memcpy(at(), key.data(), key.size());
+    if (!key.empty()) std::memcpy(at(), key.data(), key.size());
     out_.frame_size = kHeaderSize + extras_ + key.size();
     write_header({.opcode = opcode,
                   .key_size = static_cast<uint16_t>(key.size()),
@@ -242,7 +242,7 @@ size_t write_retrieval(std::string_view retrieval, std::string_view key, uint32_
     write_u32(to_exptime(retrieval.substr(blank + 1)), frame + kHeaderSize);
   }
   write_header(header, frame);
-  std::memcpy(frame + kHeaderSize + extras, key.data(), key.size());
+  if (!key.empty()) std::memcpy(frame + kHeaderSize + extras, key.data(), key.size());
   return kHeaderSize + extras + key.size();
 }
 
