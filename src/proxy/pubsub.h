@@ -60,7 +60,7 @@ class PubSub final : public HubListener {
     std::vector<Place> places;
   };
   struct Hash {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard library looks for it
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   using Topics = std::unordered_map<std::string, Topic, Hash, std::equal_to<>>;

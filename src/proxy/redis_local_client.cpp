@@ -98,12 +98,12 @@ bool RedisSession::matches(const ClientQuery& query) const {
   return query.local_address.empty() || address_of(fd, ::getsockname) == query.local_address;
 }
 
-void RedisSession::gather(std::shared_ptr<const ClientQuery> query, bool by_address) {
+void RedisSession::gather(const std::shared_ptr<const ClientQuery>& query, bool by_address) {
   Request& request = new_request(Wire::none, Answer::reply);
   told().gathering = std::make_shared<ClientGathering>(ClientGathering{this, &request, by_address, 0, {}});
   told_->gathering_act = query->act;
   wait_for_answers();
-  ask_clients(cluster_, std::move(query), told_->gathering);
+  ask_clients(cluster_, query, told_->gathering);
 }
 
 void RedisSession::gathered() {

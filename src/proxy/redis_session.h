@@ -110,7 +110,7 @@ class RedisSession final : public Session {
   void client_reply();
   void client_setinfo();
   void client_tracking();
-  void gather(std::shared_ptr<const ClientQuery> query, bool by_address);
+  void gather(const std::shared_ptr<const ClientQuery>& query, bool by_address);
   void local_reset();
   // redis_local_server.cpp
   void local_server(const redis::Command& command);
