@@ -26,15 +26,15 @@ void clusters(std::string_view text) {
   const auto outcome = load_cluster_text(text, "f");
   check(outcome, outcome.ok());
   if (!outcome.ok()) return;
-  for (const auto* list : {&outcome.value->clusters, &outcome.value->unserved})
-    for (const ClusterConfig& cluster : *list) {
-      require(!cluster.name.empty() && !cluster.listen.empty() && !cluster.servers.empty());
-      require(cluster.node_connections > 0 && cluster.ping_fail_limit > 0 && cluster.limits.max_node_queue > 0);
-      for (const ServerConfig& server : cluster.servers) {
-        require(server.weight > 0 && !server.ring_name.empty());
-        require(parse_backend_address(to_string(server.address)) == server.address);
-      }
+  for (const ClusterConfig& cluster : outcome.value->clusters) {
+    require(!cluster.name.empty() && !cluster.listen.empty() &&
+            (!cluster.servers.empty() || !cluster.sentinels.empty()));
+    require(cluster.node_connections > 0 && cluster.ping_fail_limit > 0 && cluster.limits.max_node_queue > 0);
+    for (const ServerConfig& server : cluster.servers) {
+      require(server.weight > 0 && !server.ring_name.empty());
+      require(parse_backend_address(to_string(server.address)) == server.address);
     }
+  }
 }
 
 void process(std::string_view text) {
