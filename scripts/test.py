@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import xml.etree.ElementTree as ET
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -226,16 +227,19 @@ def stage_fuzz(tally: Tally) -> None:
     targets = sorted((ROOT / "fuzz").glob("*_fuzz.cpp"))
     tally.check("there are fuzz targets", bool(targets))
     seconds = os.environ.get("FUZZ_SECONDS", "10")
-    for source in targets:
+
+    def fuzz(source: Path) -> tuple[str, bool]:
         name = source.name.removesuffix("_fuzz.cpp")
-        log = LOGS / f"fuzz-{name}.log"
-        with log.open("w") as out:
-            good = subprocess.call(["./dev", "fuzz", name, seconds], cwd=ROOT, stdout=out, stderr=out) == 0
-        lines = log.read_text(errors="replace").splitlines()
-        print(f"{name}: " + (next((x for x in reversed(lines) if x.startswith("Done ")), "") if good else "broken"))
-        if not good:
-            print("\n".join(lines[-40:]))
-        tally.check(f"fuzz {name}", good)
+        with (LOGS / f"fuzz-{name}.log").open("w") as out:
+            return name, subprocess.call(["./dev", "fuzz", name, seconds], cwd=ROOT, stdout=out, stderr=out) == 0
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, good in pool.map(fuzz, targets):
+            lines = (LOGS / f"fuzz-{name}.log").read_text(errors="replace").splitlines()
+            print(f"{name}: " + (next((x for x in reversed(lines) if x.startswith("Done ")), "") if good else "broken"))
+            if not good:
+                print("\n".join(lines[-40:]))
+            tally.check(f"fuzz {name}", good)
 
 
 STAGES = {
@@ -243,9 +247,9 @@ STAGES = {
     "system": stage_system,
     "clients": stage_clients,
     "lint": stage_lint,
+    "fuzz": stage_fuzz,
     "asan": lambda tally: sanitized(tally, "asan"),
     "tsan": lambda tally: sanitized(tally, "tsan"),
-    "fuzz": stage_fuzz,
 }
 
 

@@ -2,10 +2,10 @@
 # ./dev test [--quick] [--write|--strict] [STAGE...]: build and run every test
 #
 # Stages, in order: unit and system (release build), clients (real client libraries and tools through the release
-# build, compared with docs/compatibility.md; --write: write that file, --strict: it must be current), lint, asan and
-# tsan (each builds with the sanitizer and runs unit and system tests again: without those of bench/, on one io driver
-# unless OVERLORD_IO=epoll,io_uring, and with tsan those that concern threads unless OVERLORD_WHOLE=1), fuzz (each target
-# for FUZZ_SECONDS, 10 unless set). --quick: unit and system alone.
+# build, compared with docs/compatibility.md; --write: write that file, --strict: it must be current), lint, fuzz (each
+# target for FUZZ_SECONDS, 10 unless set), asan and tsan (each builds with the sanitizer and runs unit and system tests
+# again: without those of bench/, on one io driver unless OVERLORD_IO=epoll,io_uring, and with tsan those that concern
+# threads unless OVERLORD_WHOLE=1). --quick: unit and system alone.
 # The first stage that fails is the last to run, and shows all of its failures. Logs are in build/test/.
 # The last line but for a failure's names is "N passed, N failed".
 
@@ -20,7 +20,7 @@ for arg in "$@"; do
     *) die "no stage '$arg': unit, system, clients, lint, asan, tsan or fuzz" ;;
   esac
 done
-[ "${#stages[@]}" -gt 0 ] || stages=(unit system clients lint asan tsan fuzz)
+[ "${#stages[@]}" -gt 0 ] || stages=(unit system clients lint fuzz asan tsan)
 for stage in "${stages[@]}"; do
   case $stage in
     clients)
