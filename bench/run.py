@@ -29,7 +29,7 @@ def parse(argv):
     p.add_argument("--list", action="store_true", help="list the works and leave")
     p.add_argument("--quick", action="store_true", help="one short round of each work, 1,000 idle connections only")
     p.add_argument("--repeats", type=int, help="rounds per work (3; 1 with --quick)")
-    p.add_argument("--seconds", type=float, help="measured seconds per round (2; 0.7 with --quick)")
+    p.add_argument("--seconds", type=float, help="measured seconds per round (1.5; 0.7 with --quick)")
     p.add_argument("--peers", default="nutcracker,direct", help="compared with: nutcracker, direct (both)")
     p.add_argument("--io", default="epoll", help="drivers of overlord-proxy, each a row: epoll,io_uring (epoll)")
     p.add_argument("--no-overlord", action="store_true", help="peers only")
@@ -46,7 +46,7 @@ def parse(argv):
                    help="also put the tables between the markers of FILE (docs/benchmark.md)")
     args = p.parse_args(argv)
     args.repeats = args.repeats or (1 if args.quick else 3)
-    args.seconds = args.seconds or (0.7 if args.quick else 2.0)
+    args.seconds = args.seconds or (0.7 if args.quick else 1.5)
     return args
 
 
@@ -111,47 +111,78 @@ def progress(text):
 
 def run_work(work, running, loadgen, args, tool, loaded):
     """All rounds of one work. Returns (rows, failures)."""
-    samples = {t.name: [] for t in running}
+    lanes = {lane.name(target.name): (lane, target) for lane, target in work.rows(running)}
+    samples = {name: [] for name in lanes}
     calls = {}
     failures = {}
     # With thousands of connections the first wave takes its time.
     warmup = 1.0 if work.connections >= 1000 else min(0.5, args.seconds / 3)
     for number in range(args.repeats):
-        for target in running:
-            if target.name in failures:
+        for name, (lane, target) in lanes.items():
+            if name in failures:
                 continue
             try:
-                load_data(work, target, loadgen, loaded)
-                samples[target.name].append(measure.sample(loadgen, target, work, args.seconds, warmup))
+                load_data(work, lane, target, loadgen, loaded)
+                samples[name].append(measure.sample(loadgen, target, lane, work, args.seconds, warmup))
             except (measure.LoadFailed, subprocess.TimeoutExpired) as problem:
-                failures[target.name] = str(problem)
+                failures[name] = str(problem)
                 progress(f"  {problem}")
         progress(f"  {work.name}: round {number + 1} of {args.repeats}: " + ", ".join(
             f"{name} {s[-1]['proxy_cpu'] or s[-1]['backend_cpu']:.2f}" for name, s in samples.items() if s))
-    for target in running:
-        if tool and target.pid and target.name not in failures and not work.rate and work.connections < 1000:
+    for name, (lane, target) in lanes.items():
+        if tool and target.pid and name not in failures and not work.rate and work.connections < 1000:
             try:
-                calls[target.name] = measure.count_syscalls(tool, loadgen, target, work)
+                calls[name] = measure.count_syscalls(tool, loadgen, target, lane, work)
             except measure.LoadFailed as problem:
                 progress(f"  system calls not counted: {problem}")
-    peer = samples.get(report.PEER) if report.PEER not in failures else None
-    rows = [report.row(work, t.name, samples[t.name], peer, calls.get(t.name), t.is_ours)
-            for t in running if samples[t.name] and t.name not in failures]
+    good = {name: s for name, s in samples.items() if s and name not in failures}
+    rows = [report.row(work, lane, target, good[name], base_of(work, lane, target, good), calls.get(name))
+            for name, (lane, target) in lanes.items() if name in good]
     return rows, [{"work": work.name, "target": name, "why": why} for name, why in failures.items()]
 
 
-def load_data(work, target, loadgen, loaded):
+def base_of(work, lane, target, samples):
+    """The samples that this row is compared with, or None."""
+    if not work.lanes:
+        return None if target.server in (report.PEER, "direct") else samples.get(report.PEER)
+    if target.server != "overlord" or lane.label == work.base:
+        return None
+    return samples.get(f"{target.name} {work.base}")
+
+
+def load_data(work, lane, target, loadgen, loaded):
     """Writes the keys through the target, unless the backends hold this very data set already: targets place keys
     on backends by their own rules, and values of two sizes share their keys."""
-    data = (work.keys, work.value_size)
-    if loaded.get(work.proto, (None,))[0] != data:
-        loaded[work.proto] = (data, set())
-    if target.name not in loaded[work.proto][1]:
-        measure.preload(loadgen, target, work)
-        loaded[work.proto][1].add(target.name)
+    if loaded.get(lane.pool, (None,))[0] != work.data():
+        loaded[lane.pool] = (work.data(), set())
+    if target.name not in loaded[lane.pool][1]:
+        measure.preload(loadgen, target, lane, work)
+        loaded[lane.pool][1].add(target.name)
 
 
-def run_memory(names, launcher, loadgen, protos, counts):
+def run_stage(pools, group, names, cores, command, loadgen, args, tool, results):
+    """The works of one stage, in front of the same processes."""
+    with tempfile.TemporaryDirectory(prefix="overlord-bench-") as folder, processes.Stack(folder, cores) as stack:
+        launcher = targets.Launcher(stack, {pool: stack.start_backends(pool) for pool in pools}, command)
+        running = [launcher.start(name) for name in names]
+        loaded = {}
+        for work in group:
+            progress(f"{work.name}: {work.text()}")
+            rows, failures = run_work(work, running, loadgen, args, tool, loaded)
+            results["works"][work.name] = rows
+            results["failures"] += failures
+
+
+def run_memory(names, cores, command, loadgen, counts, results):
+    protos = ["redis", "memcache"]
+    with tempfile.TemporaryDirectory(prefix="overlord-bench-") as folder, processes.Stack(folder, cores) as stack:
+        launcher = targets.Launcher(stack, {proto: stack.start_backends(proto) for proto in protos}, command)
+        entries, failures = measure_memory(names, launcher, loadgen, protos, counts)
+    results["memory"] = entries
+    results["failures"] += failures
+
+
+def measure_memory(names, launcher, loadgen, protos, counts):
     entries, failures = [], []
     for proto in protos:
         for count in counts:
@@ -160,9 +191,10 @@ def run_memory(names, launcher, loadgen, protos, counts):
                     continue
                 target = launcher.start(name)
                 try:
-                    measure.preload(loadgen, target, next(w for w in works.WORKS if w.proto == proto))
+                    lane = works.Lane(target.server, proto, proto)
+                    measure.preload(loadgen, target, lane, next(w for w in works.WORKS if w.proto == proto))
                     # The preload has touched the proxy's buffers; what connections cost is the figure wanted.
-                    figures = measure.idle_memory(loadgen, target, proto, count)
+                    figures = measure.idle_memory(loadgen, target, lane, count)
                     entries.append({"proto": proto, "target": name, "ours": target.is_ours, "connections": count,
                                     "figures": figures})
                     progress(f"  {proto}, {count} idle connections, {name}: "
@@ -209,25 +241,12 @@ def main(argv):
     loadgen = measure.Loadgen(binary, cores)
     tool = None if args.no_syscalls else measure.syscall_tool()
     with_memory = with_memory and not args.no_memory
-    protos = list(dict.fromkeys(w.proto for w in (works.WORKS if with_memory else chosen)))
     results = {"machine": machine(cores, tool), "repeats": args.repeats, "seconds": args.seconds, "works": {},
                "memory": [], "failures": []}
-    with tempfile.TemporaryDirectory(prefix="overlord-bench-") as folder, processes.Stack(folder, cores) as stack:
-        backends = {proto: stack.start_backends(proto) for proto in protos}
-        launcher = targets.Launcher(stack, backends, command)
-        running = [launcher.start(name) for name in names]
-        loaded = {}
-        for work in chosen:
-            progress(f"{work.name}: {work.text()}")
-            rows, failures = run_work(work, running, loadgen, args, tool, loaded)
-            results["works"][work.name] = rows
-            results["failures"] += failures
-        for target in running:
-            launcher.stop(target)
-        if with_memory:
-            counts = works.IDLE_COUNTS[:1] if args.quick else works.IDLE_COUNTS
-            results["memory"], failures = run_memory(names, launcher, loadgen, protos, counts)
-            results["failures"] += failures
+    for pools, group in works.stages(chosen):
+        run_stage(pools, group, names, cores, command, loadgen, args, tool, results)
+    if with_memory:
+        run_memory(names, cores, command, loadgen, works.IDLE_COUNTS[:1] if args.quick else works.IDLE_COUNTS, results)
     results["machine"]["load_after"] = f"{os.getloadavg()[0]:.1f}"
     print(report.render(results, report.plain))
     if args.json:

@@ -23,13 +23,14 @@ class Loadgen:
         self.binary = binary
         self.cores = cores
 
-    def command(self, target, proto, options):
-        return self.cores.wrap(self.cores.load, [self.binary, "--addr", f"127.0.0.1:{target.ports[proto]}",
+    def command(self, target, lane, options):
+        address = f"127.0.0.1:{target.ports[lane.pool]}"
+        return self.cores.wrap(self.cores.load, [self.binary, "--addr", address, "--proto", lane.proto, *lane.options,
                                                 *[str(o) for o in options]])
 
-    def run(self, target, proto, options, timeout=300):
+    def run(self, target, lane, options, timeout=300):
         """One run; returns the JSON of its last part."""
-        done = subprocess.run(self.command(target, proto, [*options, "--json"]), capture_output=True, text=True,
+        done = subprocess.run(self.command(target, lane, [*options, "--json"]), capture_output=True, text=True,
                               timeout=timeout, check=False)
         if done.returncode != 0:
             lines = (done.stderr.strip() or done.stdout.strip()).splitlines()
@@ -38,18 +39,18 @@ class Loadgen:
         return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def preload(loadgen, target, work):
-    loadgen.run(target, work.proto, ["--proto", work.proto, "--connections", 8, "--preload", *work.data_options()])
+def preload(loadgen, target, lane, work):
+    loadgen.run(target, lane, ["--connections", 8, "--preload", *work.data_options()])
 
 
-def sample(loadgen, target, work, seconds, warmup):
+def sample(loadgen, target, lane, work, seconds, warmup):
     """One measured window. CPU figures are microseconds per client request."""
-    backends = target.backend_pids[work.proto]
+    backends = target.backend_pids[lane.pool]
     watched = backends + ([target.pid] if target.pid else [])
     options = [*work.load_options(), "--warmup", warmup, "--duration", seconds]
     for pid in watched:
         options += ["--watch-pid", pid]
-    result = loadgen.run(target, work.proto, options)
+    result = loadgen.run(target, lane, options)
     requests = result["requests"]
     if result["total"]["misses"] or not requests:
         raise LoadFailed(f"{target.name}: {result['total']['misses']} misses of keys that were written, "
@@ -82,20 +83,20 @@ def syscall_tool():
     return "perf" if perf_works() else "strace" if shutil.which("strace") else None
 
 
-def count_syscalls(tool, loadgen, target, work):
+def count_syscalls(tool, loadgen, target, lane, work):
     """System calls of the proxy per client request. Two runs of different length; the difference leaves out what
     connecting costs."""
     base = work.connections * work.pipeline
     more = max(4 * base, 30_000)
     for _ in range(3):
-        calls = [count_run(tool, loadgen, target, work, n) for n in (base, base + more)]
+        calls = [count_run(tool, loadgen, target, lane, work, n) for n in (base, base + more)]
         # On a crowded machine the tracer may come too late to see anything; such a run is no figure.
         if None not in calls and calls[1] > calls[0]:
             return (calls[1] - calls[0]) / more
     return None
 
 
-def count_run(tool, loadgen, target, work, requests):
+def count_run(tool, loadgen, target, lane, work, requests):
     with tempfile.NamedTemporaryFile("r", prefix="bench-calls-") as out:
         if tool == "perf":
             command = ["perf", "stat", "-x,", "-o", out.name, "-e", "raw_syscalls:sys_enter", "-p", str(target.pid)]
@@ -105,7 +106,7 @@ def count_run(tool, loadgen, target, work, requests):
                                   stderr=subprocess.DEVNULL)
         wait_attached(tool, tracer, target.pid)
         try:
-            loadgen.run(target, work.proto, [*work.load_options(), "--requests", requests])
+            loadgen.run(target, lane, [*work.load_options(), "--requests", requests])
         finally:
             tracer.send_signal(2)
             tracer.wait()
@@ -179,7 +180,7 @@ def settled_files(pid):
     return last
 
 
-def idle_memory(loadgen, target, proto, count):
+def idle_memory(loadgen, target, lane, count):
     """Memory of a fresh proxy before, with `count` idle connections, after one get on each, and after they close."""
     figures = {}
 
@@ -189,7 +190,7 @@ def idle_memory(loadgen, target, proto, count):
 
     files = settled_files(target.pid)
     note("start")
-    command = loadgen.command(target, proto, ["--proto", proto, "--idle", count, "--keys", 100_000, "--value-size", 100])
+    command = loadgen.command(target, lane, ["--idle", count, "--keys", 100_000, "--value-size", 100])
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
 
         def step(line, answer):

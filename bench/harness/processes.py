@@ -10,7 +10,9 @@ import socket
 import subprocess
 import time
 
-BACKENDS = 4
+from . import works
+
+SLOTS = 16384
 FILES_WANTED = 65_536
 START_TIMEOUT = 20
 
@@ -107,21 +109,59 @@ class Stack:
         self.running.remove(process)
         stop(process)
 
-    def start_backends(self, proto):
-        """BACKENDS servers without persistence. Returns (process, port) of each."""
+    def start_backends(self, pool):
+        """The servers of works.POOLS[pool], without persistence. Returns (process, port) of each."""
+        kind = works.POOLS[pool]
+        ports = free_ports(kind.count * 2)
+        ports, buses = ports[:kind.count], ports[kind.count:]
         started = []
-        for number, port in enumerate(free_ports(BACKENDS), 1):
-            if proto == "redis":
+        for number, port in enumerate(ports):
+            name = f"{pool}{number + 1}"
+            if kind.software == "redis":
                 command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no",
                            "--maxclients", "12000"]
+                if kind.cache_type == "redis_cluster":
+                    nodes = self.folder / f"{name}-nodes.conf"
+                    nodes.write_text(nodes_conf(number, ports, buses))
+                    command += ["--cluster-enabled", "yes", "--cluster-config-file", nodes.name, "--cluster-port",
+                                buses[number]]
             else:
                 command = ["memcached", "-l", "127.0.0.1", "-p", port, "-U", "0", "-t", "1", "-m", "1024", "-c",
                            "12000"]
                 if os.geteuid() == 0:
                     command += ["-u", "root"]
             command = [str(part) for part in command]
-            started.append((self.start(f"{proto}{number}", command, self.cores.backends, [port]), port))
+            started.append((self.start(name, command, self.cores.backends, [port]), port))
+        if kind.cache_type == "redis_cluster":
+            for port in ports:
+                wait_for_cluster(port)
         return started
+
+
+def master_slots(number, count):
+    """First and last slot of one of `count` masters."""
+    return SLOTS * number // count, SLOTS * (number + 1) // count - 1
+
+
+def nodes_conf(me, ports, buses):
+    """A Redis Cluster's masters as each of them knows them from the start: nothing has to meet."""
+    lines = []
+    for number, (port, bus) in enumerate(zip(ports, buses)):
+        first, last = master_slots(number, len(ports))
+        lines.append(f"{number + 1:040x} 127.0.0.1:{port}@{bus} {'myself,' if number == me else ''}master - 0 0 "
+                     f"{number + 1} connected {first}-{last}")
+    return "\n".join(lines) + f"\nvars currentEpoch {len(ports)} lastVoteEpoch 0\n"
+
+
+def wait_for_cluster(port):
+    deadline = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < deadline:
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as node:
+            node.sendall(b"CLUSTER INFO\r\n")
+            if b"cluster_state:ok" in node.recv(4096):
+                return
+        time.sleep(0.05)
+    raise SystemExit(f"the Redis Cluster node on port {port} does not see the whole cluster")
 
 
 def listens(port):
@@ -143,13 +183,16 @@ def stop(process):
 
 
 def cluster_toml(listen, backends):
-    """The configuration of overlord-proxy: one cluster per protocol."""
+    """The configuration of overlord-proxy: one cluster per pool."""
     text = ""
-    for proto, port in listen.items():
-        servers = ", ".join(f'"127.0.0.1:{p}:1 {proto}{i}"' for i, (_, p) in enumerate(backends[proto], 1))
+    for pool, port in listen.items():
+        cache_type = works.POOLS[pool].cache_type
+        servers = [f"127.0.0.1:{p}:1 {pool}{i}" for i, (_, p) in enumerate(backends[pool], 1)]
+        if cache_type == "redis_cluster":
+            servers = [f"127.0.0.1:{p}" for _, p in backends[pool]]
         text += f"""[[clusters]]
-name = "bench-{proto}"
-cache_type = "{proto}"
+name = "bench-{pool}"
+cache_type = "{cache_type}"
 listen_proto = "tcp"
 listen_addr = "127.0.0.1:{port}"
 hash_method = "fnv1a_64"
@@ -161,7 +204,7 @@ read_timeout = 5000
 write_timeout = 5000
 ping_fail_limit = 3
 ping_auto_eject = false
-servers = [{servers}]
+servers = [{", ".join(f'"{server}"' for server in servers)}]
 
 """
     return text
@@ -170,12 +213,12 @@ servers = [{servers}]
 def nutcracker_yml(listen, backends):
     """The same for nutcracker."""
     text = ""
-    for proto, port in listen.items():
-        text += f"""bench_{proto}:
+    for pool, port in listen.items():
+        text += f"""bench_{pool}:
   listen: 127.0.0.1:{port}
   hash: fnv1a_64
   distribution: ketama
-  redis: {"true" if proto == "redis" else "false"}
+  redis: {"true" if works.POOLS[pool].software == "redis" else "false"}
   preconnect: true
   auto_eject_hosts: false
   server_connections: 1
@@ -183,7 +226,7 @@ def nutcracker_yml(listen, backends):
   backlog: 4096
   servers:
 """
-        text += "".join(f"   - 127.0.0.1:{p}:1 {proto}{i}\n" for i, (_, p) in enumerate(backends[proto], 1))
+        text += "".join(f"   - 127.0.0.1:{p}:1 {pool}{i}\n" for i, (_, p) in enumerate(backends[pool], 1))
     return text
 
 

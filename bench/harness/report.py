@@ -29,24 +29,26 @@ def ratio_of(samples, peer_samples, fields):
     return statistics.median(ratios) if ratios else None
 
 
-def row(work, target, samples, peer_samples, calls, is_ours):
-    """The figures of one target in one work, as they go into the JSON and the tables."""
-    figures = {"target": target, "ours": is_ours, "rounds": len(samples), "syscalls": calls, "samples": samples}
+def row(work, lane, target, samples, base, calls):
+    """The figures of one row of a work, as they go into the JSON and the tables. base: the samples it is compared
+    with, or None."""
+    figures = {"target": lane.name(target.name), "server": target.server, "ours": target.is_ours,
+               "rounds": len(samples), "syscalls": calls, "samples": samples}
     for field in ("requests_per_second", "p50", "p99", "p999", "max", "proxy_cpu", "proxy_cpu_ticks", "backend_cpu",
                   "loadgen_cpu"):
         figures[field] = median_of(samples, field)
-    figures["spread"] = spread_of(samples, "proxy_cpu" if target != "direct" else "backend_cpu")
-    if peer_samples and target not in (PEER, "direct"):
-        figures["ratio_cpu"] = ratio_of(samples, peer_samples, ["proxy_cpu"])
-        figures["ratio_sum"] = ratio_of(samples, peer_samples, ["proxy_cpu", "backend_cpu"])
-    if is_ours:
-        figures["goals"] = goals(work, figures)
+    figures["spread"] = spread_of(samples, "backend_cpu" if target.server == "direct" else "proxy_cpu")
+    if base:
+        figures["ratio_cpu"] = ratio_of(samples, base, ["proxy_cpu"])
+        figures["ratio_sum"] = ratio_of(samples, base, ["proxy_cpu", "backend_cpu"])
+    if target.is_ours:
+        figures["goals"] = goals((lane.goal if work.lanes else work.goal_cpu, work.goal_cpu_with_backends), figures)
     return figures
 
 
-def goals(work, figures):
+def goals(wanted, figures):
     out = []
-    for kind, goal in (("ratio_cpu", work.goal_cpu), ("ratio_sum", work.goal_cpu_with_backends)):
+    for kind, goal in zip(("ratio_cpu", "ratio_sum"), wanted):
         got = figures.get(kind)
         if goal is not None and got is not None:
             out.append({"kind": kind, "goal": goal, "got": got, "met": got <= goal})
@@ -61,8 +63,9 @@ def milliseconds(microseconds):
     return number(microseconds / 1000, 2)
 
 
-HEAD = ["work", "target", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "proxy CPU us", "to nutcracker", "goal",
-        "backend CPU us", "both CPU us", "both to nutcracker", "calls/request", "spread"]
+def head(base):
+    return ["work", "target", "requests/s", "p50 ms", "p99 ms", "p99.9 ms", "proxy CPU us", f"to {base}", "goal",
+            "backend CPU us", "both CPU us", f"both to {base}", "calls/request", "spread"]
 
 
 def verdict(figures):
@@ -74,7 +77,7 @@ def verdict(figures):
 
 
 def cells(name, f):
-    direct = f["target"] == "direct"
+    direct = f["server"] == "direct"
     return [name, f["target"], number(f["requests_per_second"], 0), milliseconds(f["p50"]), milliseconds(f["p99"]),
             milliseconds(f["p999"]), "" if direct else number(f["proxy_cpu"]),
             number(f["ratio_cpu"]) if f.get("ratio_cpu") is not None else "", verdict(f), number(f["backend_cpu"]),
@@ -83,10 +86,15 @@ def cells(name, f):
             "" if direct else ("n/a" if f["syscalls"] is None else number(f["syscalls"])), f"{f['spread'] * 100:.0f} %"]
 
 
-def work_rows(results):
+BASES = {work.name: work.base for work in works.WORKS}
+
+
+def work_rows(results, base):
+    """The rows of the works that compare with `base`; None stands for nutcracker."""
     rows = []
     for name, figures in results["works"].items():
-        rows += [cells(name, f) for f in figures]
+        if BASES[name] == base:
+            rows += [cells(name, f) for f in figures]
     return rows
 
 
@@ -126,27 +134,27 @@ def many_connections_rows(results):
 MANY_HEAD = ["target", "CPU us at 200", "CPU us at 10,000", "ratio", "goal"]
 
 
-def plain(head, rows):
+def plain(titles, rows):
     """A table for the terminal; a blank line where the first column changes."""
     rows = [[str(c) for c in r] for r in rows]
-    widths = [max(len(r[i]) for r in [head, *rows]) for i in range(len(head))]
-    left = {i for i, title in enumerate(head) if title in ("work", "target", "protocol", "goal")}
+    widths = [max(len(r[i]) for r in [titles, *rows]) for i in range(len(titles))]
+    left = {i for i, title in enumerate(titles) if title in ("work", "target", "protocol", "goal")}
 
     def line(r):
         return "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths))).rstrip()
 
-    out = [line(head)]
+    out = [line(titles)]
     last = None
     for r in rows:
-        if r[0] != last and head[0] == "work":
+        if r[0] != last and titles[0] == "work":
             out.append("")
         last = r[0]
         out.append(line(r))
     return "\n".join(out)
 
 
-def markdown(head, rows):
-    out = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+def markdown(titles, rows):
+    out = ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
     out += ["| " + " | ".join(str(c) for c in r) + " |" for r in rows]
     return "\n".join(out)
 
@@ -158,8 +166,11 @@ def failures(results):
 def render(results, table):
     """The whole report; `table` is plain or markdown."""
     parts = [conditions(results)]
+    for base in dict.fromkeys(BASES.values()):
+        rows = work_rows(results, base)
+        if rows:
+            parts.append(table(head(base or PEER), rows))
     if results["works"]:
-        parts.append(table(HEAD, work_rows(results)))
         parts.append(f"The load generator itself used {loadgen_range(results)} us of CPU per request.")
     many = many_connections_rows(results)
     if many:

@@ -5,7 +5,7 @@ import shlex
 import shutil
 import subprocess
 
-from . import processes
+from . import processes, works
 
 
 @dataclasses.dataclass
@@ -13,6 +13,7 @@ class Target:
     """A running server that takes the load. `pid` is None for `direct`, whose CPU is the backend's."""
 
     name: str
+    server: str
     pid: int | None
     ports: dict
     backend_pids: dict
@@ -27,16 +28,19 @@ class Launcher:
         self.stack = stack
         self.backends = backends
         self.proxy_command = proxy_command
-        self.backend_pids = {proto: [p.pid for p, _ in servers] for proto, servers in backends.items()}
+        self.backend_pids = {pool: [p.pid for p, _ in servers] for pool, servers in backends.items()}
         self.count = 0
 
     def start(self, name):
         if name == "direct":
-            return Target(name, None, {proto: servers[0][1] for proto, servers in self.backends.items()},
-                          {proto: [servers[0][0].pid] for proto, servers in self.backends.items()})
+            return Target(name, name, None, {pool: servers[0][1] for pool, servers in self.backends.items()},
+                          {pool: [servers[0][0].pid] for pool, servers in self.backends.items()})
         self.count += 1
-        ports = processes.free_ports(len(self.backends) + 1)
-        listen = dict(zip(self.backends, ports))
+        pools = self.backends
+        if name == "nutcracker":
+            pools = [pool for pool in pools if works.POOLS[pool].cache_type != "redis_cluster"]
+        ports = processes.free_ports(len(pools) + 1)
+        listen = dict(zip(pools, ports))
         yml = self.stack.folder / f"{name}-{self.count}.yml"
         yml.write_text(processes.nutcracker_yml(listen, self.backends))
         toml = self.stack.folder / f"{name}-{self.count}.toml"
@@ -48,7 +52,8 @@ class Launcher:
             io = name.partition("-")[2] or "epoll"
             command = [part.format(cluster=toml, nutcracker=yml, io=io) for part in shlex.split(self.proxy_command)]
         process = self.stack.start(f"{name}-{self.count}", command, self.stack.cores.proxy, listen.values())
-        return Target(name, process.pid, listen, self.backend_pids, name != "nutcracker", process)
+        ours = name != "nutcracker"
+        return Target(name, "overlord" if ours else name, process.pid, listen, self.backend_pids, ours, process)
 
     def stop(self, target):
         if target.process is not None:

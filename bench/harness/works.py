@@ -4,29 +4,80 @@ import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
+class Pool:
+    """Servers that hold data together, and how proxies are told to use them."""
+
+    software: str
+    count: int
+    cache_type: str
+
+
+POOLS = {
+    "redis": Pool("redis", 4, "redis"),
+    "memcache": Pool("memcache", 4, "memcache"),
+    "ketama": Pool("redis", 3, "redis"),
+    "cluster": Pool("redis", 3, "redis_cluster"),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Lane:
+    """One row of a work: who takes the load, which pool is behind it, and what the clients speak."""
+
+    server: str  # nutcracker, overlord or direct
+    pool: str
+    proto: str
+    label: str = ""  # what the row says besides the server
+    options: tuple = ()
+    goal: float | None = None  # CPU of the proxy, in parts of the base row's
+
+    def name(self, target):
+        return f"{target} {self.label}".strip()
+
+
+@dataclasses.dataclass(frozen=True)
 class Work:
-    """One load. Goals are ratios to nutcracker in the same run."""
+    """One load. Goals are ratios in the same run: to nutcracker, or where the work has lanes of its own, to the lane
+    `base` on the same server."""
 
     name: str
-    proto: str
+    proto: str = "redis"
     connections: int = 50
     pipeline: int = 1
     multi_get: int = 1
     keys: int = 100_000
     value_size: int = 100
     rate: int = 0
+    shape: str = "string"
+    set_ratio: float = 0.1
     goal_cpu: float | None = None
     goal_cpu_with_backends: float | None = None
+    lanes: tuple = ()
+    base: str | None = None
 
     def load_options(self):
-        options = ["--proto", self.proto, "--connections", self.connections, "--pipeline", self.pipeline,
-                   "--multi-get", self.multi_get, *self.data_options()]
+        options = ["--connections", self.connections, "--pipeline", self.pipeline, "--multi-get", self.multi_get,
+                   "--set-ratio", self.set_ratio, *self.data_options()]
         if self.rate:
             options += ["--rate", self.rate]
         return [str(option) for option in options]
 
+    def data(self):
+        """What the backends must hold."""
+        return (self.shape, self.keys, self.value_size)
+
     def data_options(self):
-        return ["--keys", self.keys, "--key-size", 32, "--value-size", self.value_size]
+        shape = [] if self.shape == "string" else ["--shape", self.shape]
+        return [*shape, "--keys", self.keys, "--key-size", 32, "--value-size", self.value_size]
+
+    def pools(self):
+        return list(dict.fromkeys(lane.pool for lane in self.lanes)) or [self.proto]
+
+    def rows(self, targets):
+        """(lane, target) of each row, for the targets that this run has."""
+        if not self.lanes:
+            return [(Lane(t.server, self.proto, self.proto), t) for t in targets]
+        return [(lane, t) for lane in self.lanes for t in targets if t.server == lane.server]
 
     def text(self):
         """The work in words."""
@@ -37,6 +88,8 @@ class Work:
             parts.append(f"pipeline {self.pipeline}")
         if self.multi_get > 1:
             parts.append(f"reads of {self.multi_get} keys")
+        if self.shape != "string":
+            parts.append({"hash": "HGETALL of 10 fields", "zset": "ZRANGE WITHSCORES of 10 members"}[self.shape])
         parts.append(f"{self.value_size // 1024} KiB values" if self.value_size >= 1024
                      else f"{self.value_size}-byte values")
         return ", ".join(parts)
@@ -44,6 +97,19 @@ class Work:
 
 # Fewer keys of the big values: every data set must fit into the memory of one backend.
 BIG = {"value_size": 16 * 1024, "keys": 4_000}
+
+PROTOCOLS = {"base": "RESP2", "lanes": (Lane("overlord", "redis", "redis", "RESP2"),
+                                        Lane("overlord", "redis", "resp3", "RESP3", goal=1.3))}
+TENS = {"value_size": 20, "keys": 20_000, "set_ratio": 0, **PROTOCOLS}
+DIALECTS = {"base": "text", "lanes": (Lane("nutcracker", "memcache", "memcache", "text"),
+                                      Lane("overlord", "memcache", "memcache", "text"),
+                                      Lane("overlord", "memcache", "meta", "meta"),
+                                      Lane("overlord", "memcache", "binary", "binary"))}
+# Asked directly, one master can only be asked for keys of its own slots.
+CLUSTER = {"base": "ketama", "lanes": (Lane("nutcracker", "ketama", "redis", "ketama"),
+                                       Lane("overlord", "ketama", "redis", "ketama"),
+                                       Lane("overlord", "cluster", "redis", "redis_cluster", goal=1.1),
+                                       Lane("direct", "cluster", "redis", "master", ("--slots", "0-5460")))}
 
 WORKS = [
     Work("redis-c50p1", "redis", goal_cpu=0.85),
@@ -65,6 +131,17 @@ WORKS = [
     Work("memcache-get10", "memcache", multi_get=10, goal_cpu=0.40),
     Work("memcache-get10p16", "memcache", multi_get=10, pipeline=16),
     Work("memcache-16k", "memcache", **BIG),
+    Work("resp3-c50p1", **PROTOCOLS),
+    Work("resp3-c50p16", pipeline=16, **PROTOCOLS),
+    Work("resp3-hgetall10", shape="hash", **TENS),
+    Work("resp3-hgetall10p16", pipeline=16, shape="hash", **TENS),
+    Work("resp3-zrange10", shape="zset", **TENS),
+    Work("resp3-zrange10p16", pipeline=16, shape="zset", **TENS),
+    Work("dialects-c50p1", "memcache", **DIALECTS),
+    Work("dialects-c50p16", "memcache", pipeline=16, **DIALECTS),
+    Work("cluster-c50p1", **CLUSTER),
+    Work("cluster-c50p16", pipeline=16, **CLUSTER),
+    Work("cluster-c50p64", pipeline=64, **CLUSTER),
 ]
 
 # CPU per request of the first work is at most this many times that of the second.
@@ -73,6 +150,14 @@ MANY_CONNECTIONS = ("redis-c10000p1", "redis-c200p1", 1.3)
 # Bytes of user-space memory per idle connection that has served a request.
 MEMORY_GOAL = 512
 IDLE_COUNTS = (1_000, 10_000)
+
+
+def stages(chosen):
+    """The works in groups, each with the pools that it needs: what one group needs does not run beside another."""
+    groups = {}
+    for work in chosen:
+        groups.setdefault("cluster" in work.pools(), []).append(work)
+    return [(list(dict.fromkeys(pool for work in group for pool in work.pools())), group) for group in groups.values()]
 
 
 def select(only):

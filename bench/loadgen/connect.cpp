@@ -8,16 +8,36 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
+#include <string_view>
 
 namespace loadgen {
 namespace {
 
+/// Switches the connection to RESP3. False with errno set when the server does not follow.
+bool say_hello(int fd) {
+  constexpr std::string_view kHello = "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*1\r\n$4\r\nPING\r\n";
+  if (send(fd, kHello.data(), kHello.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(kHello.size())) return false;
+  // Only RESP3 has maps; the answer to the PING tells where the map ends.
+  std::string got;
+  while (!got.ends_with("+PONG\r\n")) {
+    char buffer[4096];
+    const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
+    if (n > 0) got.append(buffer, static_cast<size_t>(n));
+    if (n <= 0 || got.front() != '%') {
+      errno = EPROTO;
+      return false;
+    }
+  }
+  return true;
+}
+
 /// Connects blocking, so that a full accept queue slows the caller down instead of failing.
-int connect_one(const addrinfo& to) {
+int connect_one(const addrinfo& to, const Options& options) {
   const int fd = socket(to.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
-  if (connect(fd, to.ai_addr, to.ai_addrlen) != 0) {
+  if (connect(fd, to.ai_addr, to.ai_addrlen) != 0 || (options.protocol == Protocol::kResp3 && !say_hello(fd))) {
     const int saved = errno;
     close(fd);
     errno = saved;
@@ -52,7 +72,7 @@ Connected connect_all(const Options& options, size_t count) {
   }
   result.sockets.reserve(count);
   while (result.sockets.size() < count) {
-    const int fd = connect_one(*found);
+    const int fd = connect_one(*found, options);
     if (fd < 0) {
       result.error = "connection " + std::to_string(result.sockets.size() + 1) + " to " + options.host + ":" +
                      options.port + ": " + std::strerror(errno);

@@ -23,14 +23,13 @@ std::string make_filler(size_t size) {
 
 }  // namespace
 
-Keyspace::Keyspace(uint32_t count, uint32_t key_size, uint32_t value_size)
+Keyspace::Keyspace(uint32_t count, uint32_t key_size, uint32_t value_size, std::string_view prefix)
     : count_(count),
       value_size_(value_size),
       mark_size_(std::min<size_t>(value_size, sizeof(uint64_t))),
       filler_(make_filler(kWindowStarts + value_size)) {
-  constexpr std::string_view kPrefix = "overlord-bench:";
   key_template_.assign(key_size, '0');
-  std::copy_n(kPrefix.begin(), std::min(kPrefix.size(), key_size - kDigits), key_template_.begin());
+  std::copy_n(prefix.begin(), std::min(prefix.size(), key_size - kDigits), key_template_.begin());
 }
 
 void Keyspace::write_key(uint32_t index, char* to) const {

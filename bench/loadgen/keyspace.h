@@ -12,8 +12,8 @@ namespace loadgen {
 /// the mark, of a fixed text that contains line ends and protocol words on purpose.
 class Keyspace {
  public:
-  /// key_size >= 16, value_size >= 1, bytes.
-  Keyspace(uint32_t count, uint32_t key_size, uint32_t value_size);
+  /// key_size >= 16, value_size >= 1, bytes. Keys of another `prefix` are other keys.
+  Keyspace(uint32_t count, uint32_t key_size, uint32_t value_size, std::string_view prefix = "overlord-bench:");
 
   uint32_t count() const { return count_; }
   size_t key_size() const { return key_template_.size(); }

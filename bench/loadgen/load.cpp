@@ -55,6 +55,7 @@ struct Load::Connection {
 Load::Load(const Options& options, const Keyspace& keys, const Wire& wire, std::vector<int> sockets)
     : options_(options),
       wire_(wire),
+      usable_(usable_keys(options, keys)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
       connections_(sockets.size()),
       events_(1024),
@@ -81,19 +82,19 @@ Load::~Load() {
 }
 
 LoadResult Load::preload() {
-  PreloadSource source;
+  PreloadSource source(usable_);
   depth_ = kPreloadDepth;
   grouped_ = false;
   rate_ = 0;
   phase_end_ = kForever;
-  left_ = options_.keys;
+  left_ = usable_.empty() ? options_.keys : usable_.size();
   begin_window(now_ns());
   loop(source);
   return result_;
 }
 
 LoadResult Load::run() {
-  MixSource source(options_);
+  MixSource source(options_, usable_);
   depth_ = options_.pipeline;
   grouped_ = options_.grouped;
   rate_ = options_.rate;

@@ -72,6 +72,7 @@ class Load {
 
   const Options& options_;
   const Wire& wire_;
+  const std::vector<uint32_t> usable_;
   int epoll_;
   std::vector<Connection> connections_;
   std::vector<epoll_event> events_;

@@ -1,5 +1,6 @@
 // overlord-loadgen: see options.cpp for what it does and docs/benchmark.md for why.
 #include <cstdio>
+#include <string_view>
 
 #include "loadgen/connect.h"
 #include "loadgen/idle.h"
@@ -44,10 +45,11 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "%s\n", connected.error.c_str());
     return 2;
   }
-  const loadgen::Keyspace keys(options.keys, options.key_size, options.value_size);
-  const auto wire = options.protocol == loadgen::Protocol::kRedis
-                        ? loadgen::make_redis_wire(keys, options.strict_order)
-                        : loadgen::make_memcache_wire(keys, options.strict_order);
+  // A key of one shape is an error to the commands of another.
+  constexpr std::string_view kPrefixes[] = {"overlord-bench:", "overlord-hash:", "overlord-zset:"};
+  const loadgen::Keyspace keys(options.keys, options.key_size, options.value_size,
+                               kPrefixes[static_cast<size_t>(options.shape)]);
+  const auto wire = loadgen::make_wire(options, keys);
   if (options.idle > 0) return loadgen::hold_idle(options, *wire, std::move(connected.sockets));
   return run_load(options, keys, *wire, std::move(connected.sockets));
 }

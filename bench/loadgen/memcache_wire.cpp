@@ -1,6 +1,5 @@
 #include <bit>
 #include <charconv>
-#include <cstring>
 #include <string>
 
 #include "loadgen/wire.h"
@@ -9,11 +8,6 @@ namespace loadgen {
 namespace {
 
 constexpr size_t kLongestKey = 250;
-
-char* put(char* to, std::string_view text) {
-  std::memcpy(to, text.data(), text.size());
-  return to + text.size();
-}
 
 bool is_error(std::string_view line) {
   return line == "ERROR" || line.starts_with("CLIENT_ERROR ") || line.starts_with("SERVER_ERROR ") ||

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <string_view>
+#include <utility>
 
 namespace loadgen {
 namespace {
@@ -27,6 +28,36 @@ bool parse_address(const std::string& text, Options& options) {
     options.host = options.host.substr(1, options.host.size() - 2);
   }
   return true;
+}
+
+bool parse_slots(const std::string& text, SlotRange& slots) {
+  const size_t dash = text.find('-');
+  uint64_t first = 0;
+  uint64_t last = 0;
+  if (dash == std::string::npos || !parse_number(text.substr(0, dash), 0, 16383, first) ||
+      !parse_number(text.substr(dash + 1), first, 16383, last)) {
+    return false;
+  }
+  slots = {static_cast<uint32_t>(first), static_cast<uint32_t>(last)};
+  return true;
+}
+
+constexpr std::pair<std::string_view, Protocol> kProtocols[] = {{"redis", Protocol::kRedis},
+                                                                {"resp3", Protocol::kResp3},
+                                                                {"memcache", Protocol::kMemcache},
+                                                                {"meta", Protocol::kMeta},
+                                                                {"binary", Protocol::kBinary}};
+constexpr std::pair<std::string_view, Shape> kShapes[] = {
+    {"string", Shape::kString}, {"hash", Shape::kHash}, {"zset", Shape::kSortedSet}};
+
+template <typename T, size_t N>
+bool choice(std::string_view text, const std::pair<std::string_view, T> (&table)[N], T& field) {
+  for (const auto& [name, value] : table) {
+    if (name != text) continue;
+    field = value;
+    return true;
+  }
+  return false;
 }
 
 /// Options without a value. Returns false when `name` is none of them.
@@ -61,10 +92,10 @@ std::string set_value(std::string_view name, const std::string& value, Options& 
     return parse_real(value, 0, high, field) ? std::string() : "must be a number from 0 to " + std::to_string(high);
   };
   if (name == "--proto") {
-    if (value != "redis" && value != "memcache") return "must be redis or memcache";
-    o.protocol = value == "redis" ? Protocol::kRedis : Protocol::kMemcache;
-    return {};
+    return choice(value, kProtocols, o.protocol) ? "" : "must be redis, resp3, memcache, meta or binary";
   }
+  if (name == "--shape") return choice(value, kShapes, o.shape) ? "" : "must be string, hash or zset";
+  if (name == "--slots") return parse_slots(value, o.slots) ? "" : "must be FIRST-LAST within 0-16383";
   if (name == "--addr") return parse_address(value, o) ? "" : "must be host:port";
   if (name == "--pipeline-mode") {
     if (value != "group" && value != "window") return "must be group or window";
@@ -121,6 +152,13 @@ ParsedOptions parse_options(int argc, char** argv) {
     parsed.error = "--addr host:port is required";
   else if (o.multi_get > o.keys)
     parsed.error = "--multi-get asks for more keys than --keys has";
+  else if (o.multi_get > 1 &&
+           (o.shape != Shape::kString || o.protocol == Protocol::kMeta || o.protocol == Protocol::kBinary))
+    parsed.error = "--multi-get is for strings in redis, resp3 and memcache";
+  else if (o.shape != Shape::kString && o.protocol != Protocol::kRedis && o.protocol != Protocol::kResp3)
+    parsed.error = "--shape is for redis and resp3";
+  else if (o.shape == Shape::kHash && o.value_size > 64)
+    parsed.error = "--shape hash needs --value-size of at most 64: servers forget the order of longer fields";
   else if (o.idle == 0 && o.duration_seconds == 0 && o.requests == 0 && !o.preload) {
     parsed.error = "say how long: --duration seconds, --requests count, or --preload alone";
   }
@@ -130,7 +168,9 @@ ParsedOptions parse_options(int argc, char** argv) {
 const char* usage() {
   return R"(overlord-loadgen: load for a redis or memcache server, every reply checked
 
-  --proto redis|memcache      protocol (redis)
+  --proto PROTOCOL            redis, resp3, memcache, meta or binary (redis)
+  --shape string|hash|zset    what a key holds (string); hash: HGETALL of 10 fields, zset: ZRANGE ... WITHSCORES of 10
+  --slots FIRST-LAST          only keys of these slots of a Redis Cluster (0-16383)
   --addr HOST:PORT            where to (required)
   --connections N             client connections (50)
   --pipeline N                unanswered requests per connection (1)

@@ -6,11 +6,25 @@
 
 namespace loadgen {
 
-enum class Protocol { kRedis, kMemcache };
+/// What the clients speak. kResp3 is redis after HELLO 3.
+enum class Protocol { kRedis, kResp3, kMemcache, kMeta, kBinary };
+
+/// What a redis key holds: a string (GET, SET), or ten fields or members that are read at once (HGETALL, ZRANGE ...
+/// WITHSCORES).
+enum class Shape { kString, kHash, kSortedSet };
+
+/// Of a Redis Cluster; both ends are included.
+struct SlotRange {
+  uint32_t first = 0;
+  uint32_t last = 16383;
+};
 
 /// What one run does. Filled from the command line by parse_options; every field is already checked there.
 struct Options {
   Protocol protocol = Protocol::kRedis;
+  Shape shape = Shape::kString;
+  /// Only keys of these slots are used: for one master of a cluster, asked directly.
+  SlotRange slots;
   std::string host = "127.0.0.1";
   std::string port;
   uint32_t connections = 50;

@@ -1,4 +1,3 @@
-#include <cstring>
 #include <string>
 
 #include "loadgen/wire.h"
@@ -8,15 +7,11 @@ namespace {
 
 std::string bulk_head(size_t size) { return "$" + std::to_string(size) + "\r\n"; }
 
-char* put(char* to, std::string_view text) {
-  std::memcpy(to, text.data(), text.size());
-  return to + text.size();
-}
-
 class RedisWire : public Wire {
  public:
-  RedisWire(const Keyspace& keys, bool strict_order)
+  RedisWire(const Keyspace& keys, bool resp3, bool strict_order)
       : Wire(keys, strict_order),
+        null_(resp3 ? "_" : "$-1"),
         key_head_(bulk_head(keys.key_size())),
         value_head_(bulk_head(keys.value_size())),
         get_head_("*2\r\n$3\r\nGET\r\n" + key_head_),
@@ -92,7 +87,7 @@ class RedisWire : public Wire {
     }
     std::string_view line;
     if (const Verdict v = first_line(in, line); v != Verdict::kDone) return v;
-    if (line == "$-1")
+    if (line == null_)
       ++tally.misses;
     else if (line.starts_with('-'))
       ++tally.errors;
@@ -102,6 +97,7 @@ class RedisWire : public Wire {
     return Verdict::kDone;
   }
 
+  const std::string_view null_;
   const std::string key_head_;
   const std::string value_head_;
   const std::string get_head_;
@@ -110,8 +106,8 @@ class RedisWire : public Wire {
 
 }  // namespace
 
-std::unique_ptr<Wire> make_redis_wire(const Keyspace& keys, bool strict_order) {
-  return std::make_unique<RedisWire>(keys, strict_order);
+std::unique_ptr<Wire> make_redis_wire(const Keyspace& keys, bool resp3, bool strict_order) {
+  return std::make_unique<RedisWire>(keys, resp3, strict_order);
 }
 
 }  // namespace loadgen

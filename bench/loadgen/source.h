@@ -1,8 +1,13 @@
 #pragma once
 
+#include <vector>
+
 #include "loadgen/wire.h"
 
 namespace loadgen {
+
+/// The keys within the slots of the options; empty when these are all.
+std::vector<uint32_t> usable_keys(const Options& options, const Keyspace& keys);
 
 /// Decides what the next request is.
 class Source {
@@ -15,19 +20,24 @@ class Source {
 /// Writes every key once, in order.
 class PreloadSource : public Source {
  public:
+  explicit PreloadSource(const std::vector<uint32_t>& usable) : usable_(usable) {}
   void next(Request& request) override;
 
  private:
+  const std::vector<uint32_t>& usable_;
   uint32_t next_ = 0;
 };
 
 /// Endless reads and writes of uniformly chosen keys. The keys of one multi-get are distinct.
 class MixSource : public Source {
  public:
-  explicit MixSource(const Options& options);
+  MixSource(const Options& options, const std::vector<uint32_t>& usable);
   void next(Request& request) override;
 
  private:
+  uint32_t any_key();
+
+  const std::vector<uint32_t>& usable_;
   const uint32_t keys_;
   const uint32_t multi_get_;
   const uint32_t set_below_;  // of 2^20

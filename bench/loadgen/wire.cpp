@@ -5,6 +5,20 @@
 
 namespace loadgen {
 
+std::unique_ptr<Wire> make_wire(const Options& options, const Keyspace& keys) {
+  const bool resp3 = options.protocol == Protocol::kResp3;
+  switch (options.protocol) {
+    case Protocol::kRedis:
+    case Protocol::kResp3:
+      if (options.shape != Shape::kString) return make_redis_collection_wire(keys, resp3, options.shape);
+      return make_redis_wire(keys, resp3, options.strict_order);
+    case Protocol::kMemcache: return make_memcache_wire(keys, options.strict_order);
+    case Protocol::kMeta: return make_memcache_meta_wire(keys);
+    case Protocol::kBinary: return make_memcache_binary_wire(keys);
+  }
+  return nullptr;
+}
+
 Verdict first_line(std::string_view in, std::string_view& line) {
   constexpr size_t kLongestLine = 4096;
   const size_t end = in.substr(0, kLongestLine).find('\n');

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string_view>
 
@@ -60,8 +61,20 @@ class Wire {
   const bool strict_order_;
 };
 
-std::unique_ptr<Wire> make_redis_wire(const Keyspace& keys, bool strict_order);
+/// The wire of the options' protocol and shape.
+std::unique_ptr<Wire> make_wire(const Options& options, const Keyspace& keys);
+
+std::unique_ptr<Wire> make_redis_wire(const Keyspace& keys, bool resp3, bool strict_order);
+std::unique_ptr<Wire> make_redis_collection_wire(const Keyspace& keys, bool resp3, Shape shape);
 std::unique_ptr<Wire> make_memcache_wire(const Keyspace& keys, bool strict_order);
+std::unique_ptr<Wire> make_memcache_meta_wire(const Keyspace& keys);
+std::unique_ptr<Wire> make_memcache_binary_wire(const Keyspace& keys);
+
+/// Copies `text` and returns the end of the copy.
+inline char* put(char* to, std::string_view text) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
 
 /// The first line of `in` without its CR LF. kNeedMore while there is none, kBroken when it is longer than any real
 /// line may be or ends without CR.

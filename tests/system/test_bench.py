@@ -57,6 +57,23 @@ def test_peers(tmp_path, work):
     assert running_with(f"{tmp_path}/overlord-bench-") == []
 
 
+@pytest.mark.parametrize("work, rows, base", [
+    ("resp3-zrange10", ["overlord RESP2", "overlord RESP3"], "RESP2"),
+    ("cluster-c50p16", ["nutcracker ketama", "overlord ketama", "overlord redis_cluster", "direct master"], "ketama"),
+    ("dialects-c50p1", ["nutcracker text", "overlord text", "overlord meta", "overlord binary"], "text")])
+def test_works_that_compare_ways_to_use_one_proxy(tmp_path, work, rows, base):
+    out = tmp_path / "out.json"
+    done = bench("--only", work, "--no-syscalls", "--json", out)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"to {base}" in done.stdout
+    got = {row["target"]: row for row in json.loads(out.read_text())["works"][work]}
+    assert list(got) == rows
+    for name, row in got.items():
+        assert row["backend_cpu"] > 0 and (row["proxy_cpu"] > 0) == (not name.startswith("direct"))
+        compared = name.startswith("overlord") and not name.endswith(base)
+        assert ("ratio_cpu" in row) == compared and bool(row.get("goals")) == (compared and work[0] != "d")
+
+
 def test_a_proxy_that_answers_errors_is_no_fast_proxy(tmp_path):
     """Nothing listens where its backends should be: every request ends in an error, and no figure is printed."""
     script = tmp_path / "broken-proxy"

@@ -4,13 +4,13 @@ The liar is an honest little server whose replies one function may tamper with; 
 failure is the lie's doing.
 """
 
-import socket
 import subprocess
-import threading
 
 import pytest
 
 import harness
+from lying_server import (Server, bare_lf, cut_and_close, every_nth_read, garbage, honest, one_byte_off, shorter_value,
+                          swap_neighbours, twice, value_of_another)
 
 LOADGEN = harness.BIN_DIR / "overlord-loadgen"
 KEYS = 60
@@ -23,174 +23,7 @@ def run(proto, address, *options, requests=600):
                           check=False)
 
 
-class Server:
-    """Stores what it is given. tamper(kind, replies) gets the replies to one read as a list of (key, bytes) and returns
-    the bytes to send, or None to close after what it has put into .last_words."""
-
-    def __init__(self, proto, tamper):
-        self.proto = proto
-        self.tamper = tamper
-        self.data = {}
-        self.last_words = b""
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def accept(self):
-        while True:
-            try:
-                peer, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
-
-    def serve(self, peer):
-        unread = b""
-        parse = self.parse_redis if self.proto == "redis" else self.parse_memcache
-        with peer:
-            while True:
-                try:
-                    got = peer.recv(1 << 16)
-                except OSError:
-                    return
-                if not got:
-                    return
-                replies, unread = parse(unread + got)
-                if not replies:
-                    continue
-                out = self.tamper(self, replies)
-                try:
-                    peer.sendall(self.last_words if out is None else out)
-                except OSError:
-                    return
-                if out is None:
-                    return
-
-    def parse_redis(self, data):
-        replies = []
-        while True:
-            parts, rest = [], data
-            try:
-                head, rest = rest.split(b"\r\n", 1)
-                for _ in range(int(head[1:])):
-                    size, rest = rest.split(b"\r\n", 1)
-                    size = int(size[1:])
-                    if len(rest) < size + 2:
-                        raise ValueError
-                    parts.append(rest[:size])
-                    rest = rest[size + 2:]
-            except ValueError:
-                return replies, data
-            data = rest
-            if parts[0] == b"SET":
-                self.data[parts[1]] = parts[2]
-                replies.append((None, b"+OK\r\n"))
-            else:
-                bulks = [b"$%d\r\n%s\r\n" % (len(self.data[k]), self.data[k]) for k in parts[1:]]
-                head = b"*%d\r\n" % len(bulks) if parts[0] == b"MGET" else b""
-                replies.append((parts[1:], head + b"".join(bulks)))
-
-    def parse_memcache(self, data):
-        replies = []
-        while b"\r\n" in data:
-            line, rest = data.split(b"\r\n", 1)
-            words = line.split()
-            if words[0] == b"set":
-                size = int(words[4])
-                if len(rest) < size + 2:
-                    break
-                self.data[words[1]] = (words[2], rest[:size])
-                rest = rest[size + 2:]
-                replies.append((None, b"STORED\r\n"))
-            else:
-                replies.append((words[1:], b"".join(self.value(k) for k in words[1:]) + b"END\r\n"))
-            data = rest
-        return replies, data
-
-    def value(self, key, of=None):
-        flags, value = self.data[of or key]
-        return b"VALUE %s %s %d\r\n%s\r\n" % (key, flags, len(value), value)
-
-    def other(self, key):
-        return next(k for k in self.data if k != key)
-
-
-def honest(_, replies):
-    return b"".join(r for _, r in replies)
-
-
-def every_nth_read(n, lie):
-    """Applies lie(server, keys, reply) to every nth reply to a read; the rest stays honest."""
-    seen = [0]
-
-    def tamper(server, replies):
-        out = []
-        for keys, reply in replies:
-            if keys is not None:
-                seen[0] += 1
-                if seen[0] % n == 0:
-                    reply = lie(server, keys, reply)
-            if reply is None:
-                server.last_words = b"".join(out) + server.last_words
-                return None
-            out.append(reply)
-        return b"".join(out)
-
-    return tamper
-
-
-def value_of_another(server, keys, reply):
-    other = server.other(keys[0])
-    if server.proto == "redis":
-        return reply.replace(server.data[keys[0]], server.data[other])
-    return reply.replace(server.data[keys[0]][1], server.data[other][1])
-
-
-def one_byte_off(server, keys, reply):
-    at = reply.index(b"\r\n") + 2 + 57
-    return reply[:at] + bytes([reply[at] ^ 1]) + reply[at + 1:]
-
-
-def shorter_value(server, keys, reply):
-    value = server.data[keys[0]] if server.proto == "redis" else server.data[keys[0]][1]
-    return reply.replace(b"%d\r\n%s" % (len(value), value), b"%d\r\n%s" % (len(value) - 1, value[:-1]))
-
-
-def cut_and_close(server, keys, reply):
-    server.last_words = reply[:len(reply) // 2]
-    return None
-
-
-def twice(server, keys, reply):
-    return reply + reply
-
-
-def bare_lf(server, keys, reply):
-    return reply.replace(b"\r\n", b"\n", 1)
-
-
-def garbage(server, keys, reply):
-    return b"HTTP/1.1 400 Bad Request\r\n\r\n"
-
-
 WRONG = {f.__name__: f for f in (value_of_another, one_byte_off, shorter_value, cut_and_close, twice, bare_lf, garbage)}
-
-
-def swap_neighbours(server, replies):
-    """Swaps two replies to reads of one batch."""
-    reads = [i for i, (keys, _) in enumerate(replies) if keys is not None]
-    replies = list(replies)
-    for i, j in zip(reads, reads[1:]):
-        if replies[i][1] != replies[j][1]:
-            replies[i], replies[j] = replies[j], replies[i]
-            break
-    return b"".join(r for _, r in replies)
 
 
 @pytest.mark.parametrize("proto", ["redis", "memcache"])
@@ -246,7 +79,7 @@ class TestLies:
 
     def test_multi_get_with_one_wrong_value(self, proto):
         def wrong_last(server, keys, reply):
-            value = server.data[keys[-1]] if proto == "redis" else server.data[keys[-1]][1]
+            value = server.value(keys[-1])
             assert value in reply
             return reply.replace(value, value[::-1])
 
@@ -281,11 +114,11 @@ def test_redis_mget_values_in_another_order():
 
 
 MEMCACHE_MULTI = {
-    "other order": (lambda s, keys: [s.value(k) for k in reversed(keys)], 0),
-    "one key twice": (lambda s, keys: [s.value(k) for k in [*keys, keys[0]]], 1),
-    "a key not asked": (lambda s, keys: [s.value(next(k for k in s.data if k not in keys))], 1),
-    "one key's value under another's name": (lambda s, keys: [s.value(keys[0], of=keys[1])], 1),
-    "one missing": (lambda s, keys: [s.value(k) for k in keys[1:]], 3),
+    "other order": (lambda s, keys: [s.block(k) for k in reversed(keys)], 0),
+    "one key twice": (lambda s, keys: [s.block(k) for k in [*keys, keys[0]]], 1),
+    "a key not asked": (lambda s, keys: [s.block(next(k for k in s.data if k not in keys))], 1),
+    "one key's value under another's name": (lambda s, keys: [s.block(keys[0], of=keys[1])], 1),
+    "one missing": (lambda s, keys: [s.block(k) for k in keys[1:]], 3),
 }
 
 
@@ -319,8 +152,11 @@ def test_real_servers_pass(pool, proto, kind, options):
 
 
 def test_usage_errors_say_what_to_change():
-    for options, text in ((["--connections", "0"], "must be a number from 1"), (["--proto", "smtp"], "redis or memcache"),
-                          (["--bogus", "1"], "unknown option"), ([], "say how long")):
+    for options, text in ((["--connections", "0"], "must be a number from 1"), (["--proto", "smtp"], "must be redis, resp3, memcache, meta or binary"),
+                          (["--bogus", "1"], "unknown option"), ([], "say how long"),
+                          (["--preload", "--shape", "hash"], "at most 64"),
+                          (["--preload", "--multi-get", "2", "--proto", "meta"], "--multi-get is for strings"),
+                          (["--slots", "5-16384"], "within 0-16383")):
         done = subprocess.run([str(LOADGEN), "--addr", "127.0.0.1:1", *options], capture_output=True, text=True,
                               timeout=30, check=False)
         assert done.returncode == 2 and text in done.stderr
