@@ -63,6 +63,7 @@ TREATMENT = {
     "all_channels": "pubsub|channels pubsub|shardchannels",
     "all_counts": "pubsub|numsub pubsub|shardnumsub",
     "all_most": "pubsub|numpat",
+    "all_least": "wait",
     "transaction": "multi exec discard watch unwatch",
     # One key, and yet: another database, a part of other mechanisms, or debugging.
     "refused": "move pfdebug restore-asking",
@@ -118,6 +119,7 @@ TREATMENT_WORDS = [
     ("all_channels", "to every node, the arrays merged, each channel once"),
     ("all_counts", "to every node, the numbers of each channel added"),
     ("all_most", "to every node, the greatest number"),
+    ("all_least", "to every node, on connections of the client's own; the smallest number"),
     ("channel", "goes to the node that the name of the channel hashes to, as a key would"),
     ("pubsub", "clients share subscriptions: one for each channel and worker"),
     ("transaction", "queued by the proxy and sent in one piece to the node of its keys"),

@@ -1,6 +1,8 @@
 // Commands that wait at their node (BLPOP, XREAD BLOCK, ...): each on a connection of its client's own, which is closed
 // when the client leaves, so that nothing is popped for nobody.
 
+#include <vector>
+
 #include "proxy/redis_session.h"
 
 namespace overlord::proxy {
@@ -41,6 +43,19 @@ void RedisSession::block(const Command& command) {
   request.key = key;
   request.bytes = parser_->wire();
   blocked_->send(request, LeasedConnection::After::give_back, patience(command, *parser_, backend->limits()));
+  wait_for_answers();
+  listen_on();
+}
+
+void RedisSession::wait_for_replicas(const Command& command) {
+  if (in_flight()) return handle_later();
+  Request& request = new_request(Wire::none, Answer::merged);
+  request.command = &command;
+  std::vector<Backend*> nodes;
+  cluster_.pool().owners(nodes);
+  if (nodes.empty()) return routing::fail(request, Failure::no_backend);
+  if (replica_wait_ == nullptr) replica_wait_ = std::make_unique<ReplicaWait>(turn_);
+  replica_wait_->ask(request, nodes, parser_->wire(), patience(command, *parser_, nodes.front()->limits()));
   wait_for_answers();
   listen_on();
 }

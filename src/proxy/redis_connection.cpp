@@ -138,8 +138,9 @@ class RedisConnection final : public BackendConnection {
       --head.preludes;
       return true;
     }
+    const bool transaction = head.answer == routing::Answer::exec;
     pop_head();
-    return error;  // nothing else can follow a command that was not queued
+    return error || !transaction;  // nothing else can follow a command that was not queued
   }
 
   bool verify(const Request& request) const override {

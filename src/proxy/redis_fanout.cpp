@@ -166,15 +166,15 @@ void write_counts(Request& parent, RequestPool& pool, ChunkQueue& out) {
   }
 }
 
-void write_most(Request& parent, RequestPool& pool, ChunkQueue& out) {
-  int64_t most = 0;
+void write_extreme(Request& parent, RequestPool& pool, ChunkQueue& out, bool greatest) {
+  int64_t found = greatest ? 0 : INT64_MAX;
   for (Request* child = parent.children; child != nullptr; child = child->next) {
     int64_t number = 0;
     size_t size = 0;
     if (!read_header(pool.flatten_reply(*child), ':', number, size)) return out.append(pool.chunks(), kBadReply);
-    most = std::max(most, number);
+    found = greatest ? std::max(found, number) : std::min(found, number);
   }
-  write_number(':', most, pool, out);
+  write_number(':', found, pool, out);
 }
 
 Answer answer_of(Treatment treatment) {
@@ -229,7 +229,8 @@ void write_merged_answer(Request& parent, RequestPool& pool, ChunkQueue& out) {
     case Treatment::all_running: return write_running(parent, pool, out);
     case Treatment::all_channels: return write_channels(parent, pool, out);
     case Treatment::all_counts: return write_counts(parent, pool, out);
-    case Treatment::all_most: return write_most(parent, pool, out);
+    case Treatment::all_most: return write_extreme(parent, pool, out, true);
+    case Treatment::all_least: return write_extreme(parent, pool, out, false);
     default: return out.append(pool.chunks(), kBadReply);
   }
 }

@@ -271,6 +271,7 @@ void RedisSession::handle() {
     case Treatment::all_counts:
     case Treatment::all_most:
     case Treatment::any_node: return over_nodes(*command);
+    case Treatment::all_least: return wait_for_replicas(*command);
     case Treatment::local: return local(*command);
     case Treatment::transaction: return transaction(*command);
     case Treatment::refused: return refuse(*command);
@@ -349,6 +350,7 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
 void RedisSession::on_leave() noexcept {
   if (transaction_ != nullptr) transaction_->watch.end();
   if (blocked_ != nullptr) blocked_->end();
+  if (replica_wait_ != nullptr) replica_wait_->end();
   end_subscriptions();
 }
 

@@ -11,6 +11,7 @@
 #include "proxy/redis_clients.h"
 #include "proxy/redis_subscriptions.h"
 #include "proxy/redis_transaction.h"
+#include "proxy/redis_wait.h"
 #include "proxy/session.h"
 
 namespace overlord::proxy {
@@ -75,7 +76,9 @@ class RedisSession final : public Session {
   Pool* moving_pool() const {
     return cluster_.config().cache_type == config::CacheType::redis_cluster ? &cluster_.pool() : nullptr;
   }
-  void block(const redis::Command& command);  // redis_blocking.cpp
+  // redis_blocking.cpp
+  void block(const redis::Command& command);
+  void wait_for_replicas(const redis::Command& command);
 
   // redis_pubsub.cpp
   friend class RedisSubscriptions;
@@ -149,6 +152,7 @@ class RedisSession final : public Session {
   std::unique_ptr<Told> told_;
   std::unique_ptr<RedisSubscriptions> subscriptions_;  // null until the first
   std::unique_ptr<LeasedConnection> blocked_;          // null until the first blocking command
+  std::unique_ptr<ReplicaWait> replica_wait_;          // null until the first WAIT
   std::unique_ptr<RedisTransaction> transaction_;      // null until the first MULTI or WATCH
   const access::User* user_;                           // null: not authenticated
   const redis::Command* last_command_ = nullptr;

@@ -96,6 +96,7 @@ std::string_view treatment_name(Treatment treatment) {
     case Treatment::all_channels: return "all_channels";
     case Treatment::all_counts: return "all_counts";
     case Treatment::all_most: return "all_most";
+    case Treatment::all_least: return "all_least";
     case Treatment::channel: return "channel";
     case Treatment::pubsub: return "pubsub";
     case Treatment::transaction: return "transaction";
@@ -142,6 +143,7 @@ std::optional<uint64_t> block_time(const Command& command, const RequestParser& 
   constexpr double kLongest = 1e9;  // seconds: as good as for ever
   RequestArgs args(request);
   const bool reads = command.rule == CallRule::may_block;
+  const bool milliseconds = reads || command.treatment == Treatment::all_least;
   // BLMPOP and BZMPOP name the time first, the others last.
   const bool first = command.name == "blmpop" || command.name == "bzmpop";
   const uint32_t at = reads ? block_argument(args) : first ? 1 : args.size() - 1;
@@ -150,7 +152,7 @@ std::optional<uint64_t> block_time(const Command& command, const RequestParser& 
   double number = 0;
   const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (failed != std::errc{} || end != text.data() + text.size() || !(number >= 0)) return std::nullopt;
-  const double seconds = reads ? number / 1000 : number;
+  const double seconds = milliseconds ? number / 1000 : number;
   if (seconds == 0 || seconds > kLongest) return 0;
   return std::max<uint64_t>(1, static_cast<uint64_t>(seconds * 1e9));
 }

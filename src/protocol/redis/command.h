@@ -33,6 +33,7 @@ enum class Treatment : uint8_t {
   all_channels,  // the arrays appended, each element once (PUBSUB CHANNELS)
   all_counts,    // arrays of names and numbers: the numbers added (PUBSUB NUMSUB)
   all_most,      // the greatest integer (PUBSUB NUMPAT)
+  all_least,     // the smallest integer, on connections of the client's own (WAIT)
   any_node,      // to the first node only
   local,         // answered by the proxy
   blocking,      // several keys on one node; waits there on a connection of its own

@@ -114,7 +114,8 @@ std::string_view summary(Treatment treatment) {
     case Treatment::local: return "Answered by the proxy";
     case Treatment::all_channels:
     case Treatment::all_counts:
-    case Treatment::all_most: return "Through the proxy: asked of every node and merged";
+    case Treatment::all_most:
+    case Treatment::all_least: return "Through the proxy: asked of every node and merged";
     case Treatment::channel: return "Through the proxy: goes to the channel's node";
     case Treatment::pubsub: return "Through the proxy: clients share subscriptions";
     case Treatment::blocking: return "Through the proxy: all keys must be on one node";
