@@ -239,6 +239,16 @@ const Key<C> kKeys[] = {
              "version among the backends, as they say it themselves; 7.0.0 until one has said it."},
      set_shown_version},
 
+    {{.section = Section::cluster, .name = "proxy_protocol", .type = "boolean", .default_value = "false",
+      .doc = "Every client connection, with TLS too, begins with a PROXY protocol header, version 1 or 2, as a load "
+             "balancer writes it; the addresses in it are taken for the client's. Whoever reaches the port can claim any "
+             "address, so let only the load balancer reach it."},
+     [](C& c, bool on) { c.proxy_protocol = on; }},
+    {{.section = Section::cluster, .name = "proxy_protocol_timeout", .type = "integer", .default_value = "5000",
+      .unit = "ms", .lowest = 100, .highest = 3'600'000,
+      .doc = "A connection whose PROXY header is not whole within this time is closed."},
+     [](C& c, int64_t ms) { c.proxy_protocol_timeout = milliseconds(ms); }},
+
     {{.section = Section::cluster, .name = "listen_tls_addr", .type = "string or array of strings",
       .default_value = "-",
       .doc = "Where clients connect with TLS, in the forms of listen_addr; needs tls_cert and tls_key. With it "

@@ -281,6 +281,10 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
                      "has no effect: a redis_cluster says itself which of its nodes serve", "take it out");
     cluster.ping_auto_eject = false;
   }
+  if (!cluster.proxy_protocol && cluster.proxy_protocol_timeout != ClusterConfig().proxy_protocol_timeout) {
+    reporter.warning(reader.find("proxy_protocol_timeout")->value.at, reader.path("proxy_protocol_timeout"),
+                     "has no effect without proxy_protocol = true");
+  }
   if (reader.find("max_node_queue") == nullptr) {
     const uint64_t old_queue = uint64_t{cluster.node_pipe_count} * cluster.node_pipe_count * 16;
     cluster.limits.max_node_queue = static_cast<uint32_t>(std::clamp<uint64_t>(old_queue, 1024, 1U << 24));

@@ -90,6 +90,9 @@ struct ClusterConfig {
   std::vector<Address> listen;      // in plain text; at least one here or below
   std::vector<Address> listen_tls;  // with TLS
 
+  bool proxy_protocol = false;  // every client connection begins with a PROXY header
+  milliseconds proxy_protocol_timeout{5000};
+
   net::TlsSettings tls{.server = true};  // of listen_tls
   milliseconds tls_handshake_timeout{10000};
   bool backend_tls_on = false;

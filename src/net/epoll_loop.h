@@ -24,6 +24,7 @@ class EpollLoop final : public LoopBase {
 
   void adopt(Stream& stream, UniqueFd fd, StreamHandler& handler) override;
   void connect(Stream& stream, const SocketAddress& address, StreamHandler& handler) override;
+  void redirect(Stream& stream, StreamHandler& handler) override { slots_[stream.slot].handler = &handler; }
   void flush(Stream& stream) override;
   void pause_receive(Stream& stream) override;
   void resume_receive(Stream& stream) override;

@@ -97,6 +97,9 @@ class Loop {
   virtual void adopt(Stream& stream, UniqueFd fd, StreamHandler& handler) = 0;
   // Starts connecting; on_connected or on_error follows, never from inside this call.
   virtual void connect(Stream& stream, const SocketAddress& address, StreamHandler& handler) = 0;
+  // Everything further of the stream goes to this handler; for who reads its beginning for another. Not of a layered
+  // stream (layer.h).
+  virtual void redirect(Stream& stream, StreamHandler& handler) = 0;
   // Sends stream.out. What the kernel does not take at once is sent when it can. No-op when empty,
   // still connecting (sent on connect), or already blocked.
   virtual void flush(Stream& stream) = 0;

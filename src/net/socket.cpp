@@ -64,6 +64,16 @@ void tune_stream_socket(int fd) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 }
 
+std::string peer_text(int fd) {
+  SocketAddress peer;
+  peer.length = sizeof peer.storage;
+  if (fd < 0 || getpeername(fd, reinterpret_cast<sockaddr*>(&peer.storage), &peer.length) != 0 ||
+      peer.family() == AF_UNIX) {
+    return {};
+  }
+  return to_string(peer);
+}
+
 int pending_error(int fd) {
   int error = 0;
   socklen_t length = sizeof error;

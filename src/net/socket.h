@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <string>
 #include <utility>
 
 #include "base/error.h"
@@ -40,6 +41,9 @@ Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, in
 
 // TCP_NODELAY and keep-alive for an accepted or connected socket; nothing for a unix socket.
 void tune_stream_socket(int fd);
+
+// The address of the other end as text; empty when it has none (a unix socket, nothing connected).
+std::string peer_text(int fd);
 
 // Takes the error that waits in a socket (SO_ERROR); 0 when there is none.
 int pending_error(int fd);

@@ -18,6 +18,7 @@
 
 #include "base/counter.h"
 #include "net/loop.h"
+#include "net/proxy_header_reader.h"
 
 namespace overlord::net {
 
@@ -70,9 +71,10 @@ struct TlsCounters {
 };
 
 // As Loop::adopt. The client has handshake_ns to complete its handshake. on_data begins behind it; what is flushed
-// before waits for it. Counters outlive the stream.
+// before waits for it. Counters outlive the stream, and so does `before`, which reads a PROXY header in front of the
+// handshake; null: there is none.
 void tls_accept(Loop& loop, Stream& stream, UniqueFd fd, StreamHandler& handler, const TlsContextPtr& context,
-                TlsCounters& counters, uint64_t handshake_ns);
+                TlsCounters& counters, uint64_t handshake_ns, ProxyHeaderReader* before = nullptr);
 
 // As Loop::connect; on_connected() comes when the handshake is complete. server_name: a host name, sent to the server
 // and looked for in its certificate, or an address, only looked for. Empty: neither. Sessions are not resumed on this

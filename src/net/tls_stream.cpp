@@ -80,10 +80,15 @@ TlsStream::~TlsStream() {
 
 // Beginning
 
-void TlsStream::accept(UniqueFd fd, uint64_t handshake_ns) {
+void TlsStream::accept(UniqueFd fd, uint64_t handshake_ns, ProxyHeaderReader* before) {
   if (broken_) return;
   SSL_set_accept_state(ssl_);
-  loop_.adopt(wire_, std::move(fd), *this);
+  before_ = before;
+  if (before != nullptr) {
+    before->adopt(wire_, std::move(fd), *this);
+  } else {
+    loop_.adopt(wire_, std::move(fd), *this);
+  }
   if (handshake_ns > 0) loop_.timers().arm(deadline_, loop_.now(), handshake_ns);
 }
 
@@ -352,14 +357,10 @@ void TlsStream::report(int error, std::string reason) {
 
 std::string TlsStream::with_peer(std::string reason) const {
   if (!server_) return "TLS: " + reason;
-  SocketAddress peer;
-  peer.length = sizeof peer.storage;
-  const int socket = loop_.fd(wire_);
-  if (socket < 0 || ::getpeername(socket, reinterpret_cast<sockaddr*>(&peer.storage), &peer.length) != 0 ||
-      peer.family() == AF_UNIX) {
-    return reason;
-  }
-  return to_string(peer) + ": " + reason;
+  const bool told = before_ != nullptr && before_->header().tells;
+  const std::string peer = told ? to_string(before_->header().source) : peer_text(loop_.fd(wire_));
+  if (peer.empty()) return reason;
+  return peer + ": " + std::move(reason);
 }
 
 void TlsStream::detach() {
@@ -378,9 +379,9 @@ void TlsStream::detach() {
 }
 
 void tls_accept(Loop& loop, Stream& stream, UniqueFd fd, StreamHandler& handler, const TlsContextPtr& context,
-                TlsCounters& counters, uint64_t handshake_ns) {
+                TlsCounters& counters, uint64_t handshake_ns, ProxyHeaderReader* before) {
   auto* layer = new TlsStream(loop, stream, handler, context, counters);  // belongs to the stream until it is closed
-  layer->accept(std::move(fd), handshake_ns);
+  layer->accept(std::move(fd), handshake_ns, before);
 }
 
 void tls_connect(Loop& loop, Stream& stream, const SocketAddress& address, StreamHandler& handler,

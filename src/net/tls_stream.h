@@ -19,7 +19,7 @@ class TlsStream final : public StreamLayer, public StreamHandler {
   TlsStream(Loop& loop, Stream& owner, StreamHandler& handler, TlsContextPtr context, TlsCounters& counters);
   ~TlsStream() override;
 
-  void accept(UniqueFd fd, uint64_t handshake_ns);
+  void accept(UniqueFd fd, uint64_t handshake_ns, ProxyHeaderReader* before);
   void connect(const SocketAddress& address, const std::string& server_name);
 
   // StreamLayer
@@ -67,6 +67,7 @@ class TlsStream final : public StreamLayer, public StreamHandler {
   TlsCounters& counters_;
   ssl_st* ssl_ = nullptr;
   Stream wire_;
+  const ProxyHeaderReader* before_ = nullptr;
   std::span<const char> input_;  // of the on_data under way
   ChunkQueue held_;              // before input_
   size_t own_output_ = 0;        // bytes that OpenSSL wrote by itself since the wire was last empty

@@ -117,6 +117,14 @@ void Cluster::note_tls_failure(std::string_view why) {
   }
 }
 
+void Cluster::note_bad_header(std::string_view why) {
+  counters_.bad_proxy_headers.add();
+  static LogEvery every(std::chrono::seconds(1));
+  if (auto turn = every.next()) {
+    log_warn("cluster ", config_.name, ": closed a connection without a good PROXY header: ", why, turn.suffix());
+  }
+}
+
 void Cluster::remove(Session& session) {
   if (session.list_prev != nullptr) session.list_prev->list_next = session.list_next;
   if (session.list_next != nullptr) session.list_next->list_prev = session.list_prev;

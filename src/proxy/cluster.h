@@ -39,9 +39,10 @@ struct ClusterCounters {
   Counter rejected;  // over max_connections
   Counter requests;
   Counter timed_out_clients;
-  Counter refused_logins;    // wrong user or password
-  Counter slow_subscribers;  // closed because they did not take their messages
-  Counter refused_calls;     // by the rules of a user
+  Counter bad_proxy_headers;  // none, a wrong one, or too late
+  Counter refused_logins;     // wrong user or password
+  Counter slow_subscribers;   // closed because they did not take their messages
+  Counter refused_calls;      // by the rules of a user
   std::array<Counter, routing::kFailureCount> failures;
 
   void failed(routing::Failure failure) { failures[static_cast<size_t>(failure)].add(); }
@@ -70,6 +71,8 @@ class Cluster {
   void accept(net::UniqueFd fd, bool tls);
   // A client's handshake failed, or its TLS connection later on.
   void note_tls_failure(std::string_view why);
+  // A client did not begin with a PROXY header, or with a wrong one.
+  void note_bad_header(std::string_view why);
   void drain_sessions();
   void remove(Session& session);  // the session leaves; it is destroyed when the turn ends
   // Most sessions at once since the last call.

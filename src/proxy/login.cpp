@@ -27,7 +27,8 @@ const access::User* Session::authenticate(std::string_view name, std::string_vie
   cluster_.counters().refused_logins.add();
   static LogEvery every(std::chrono::seconds(1));
   if (auto turn = every.next()) {
-    log_warn("cluster ", cluster_.config().name, ": wrong user name or password from a client", turn.suffix());
+    log_warn("cluster ", cluster_.config().name, ": wrong user name or password from ",
+             net::to_string(remote_address()), turn.suffix());
   }
   return nullptr;
 }

@@ -22,16 +22,12 @@ namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
 
-std::string address_of(int fd, int (*get)(int, sockaddr*, socklen_t*)) {
-  net::SocketAddress address;
-  address.length = sizeof address.storage;
-  if (fd < 0 || get(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0) return "?:0";
+// As the server writes an address; of a unix socket the path that was listened on, for both ends.
+std::string shown(const net::SocketAddress& address, const net::SocketAddress& local) {
+  if (address.length == 0) return "?:0";
   if (address.family() != AF_UNIX) return net::to_string(address);
-  // As the server writes a unix socket: the path that was listened on, for both ends.
-  address.length = sizeof address.storage;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0) return "?:0";
   constexpr std::string_view kScheme = "unix:";
-  std::string text = net::to_string(address);
+  std::string text = net::to_string(local);
   if (text.starts_with(kScheme)) text.erase(0, kScheme.size());
   return text + ":0";
 }
@@ -61,8 +57,9 @@ std::string RedisSession::describe() const {
   };
   const uint64_t now = turn_.now();
   field("id", std::to_string(id()));
-  field("addr", address_of(fd, ::getpeername));
-  field("laddr", address_of(fd, ::getsockname));
+  const net::SocketAddress local = local_address();
+  field("addr", shown(remote_address(), local));
+  field("laddr", shown(local, local));
   field("fd", std::to_string(fd));
   field("name", told_ == nullptr ? std::string_view{} : told_->name);
   field("age", std::to_string(now / kSecond - born_));
@@ -93,9 +90,10 @@ bool RedisSession::matches(const ClientQuery& query) const {
   if (query.nobody || query.except == id() || !stream_.attached()) return false;
   if (!query.ids.empty() && std::ranges::find(query.ids, id()) == query.ids.end()) return false;
   if (!query.user.empty() && (user_ == nullptr || user_->name() != query.user)) return false;
-  const int fd = turn_.loop.fd(stream_);
-  if (!query.address.empty() && address_of(fd, ::getpeername) != query.address) return false;
-  return query.local_address.empty() || address_of(fd, ::getsockname) == query.local_address;
+  if (query.address.empty() && query.local_address.empty()) return true;
+  const net::SocketAddress local = local_address();
+  if (!query.address.empty() && shown(remote_address(), local) != query.address) return false;
+  return query.local_address.empty() || shown(local, local) == query.local_address;
 }
 
 void RedisSession::gather(const std::shared_ptr<const ClientQuery>& query, bool by_address) {

@@ -14,18 +14,15 @@ namespace overlord::proxy {
 namespace {
 
 // The proxy's address as this client reached it: what a proxy that was told no other announces.
-config::Address reached_at(int fd) {
-  net::SocketAddress local;
-  local.length = sizeof local.storage;
-  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&local.storage), &local.length) == 0 &&
-      (local.family() == AF_INET || local.family() == AF_INET6)) {
+config::Address reached_at(const net::SocketAddress& local) {
+  if (local.family() == AF_INET || local.family() == AF_INET6) {
     if (auto parsed = config::parse_backend_address(net::to_string(local))) return *parsed;
   }
   return {.kind = config::Address::Kind::tcp, .host = "127.0.0.1", .port = 0, .path = ""};
 }
 
-ClusterView make_view(const config::ClusterConfig& cluster, int fd) {
-  const config::Address mine = cluster.cluster_announce ? *cluster.cluster_announce : reached_at(fd);
+ClusterView make_view(const config::ClusterConfig& cluster, const net::SocketAddress& local) {
+  const config::Address mine = cluster.cluster_announce ? *cluster.cluster_announce : reached_at(local);
   std::vector<config::Address> proxies = cluster.cluster_proxies;
   const auto self = std::ranges::find(proxies, mine);
   const auto index = static_cast<size_t>(self - proxies.begin());
@@ -51,7 +48,7 @@ void RedisSession::local_cluster(const redis::Command& command) {
     redis::append_integer(out, hashing::slot(tag.trim(parser_->arg(2))));
     return answer(out);
   }
-  const ClusterView view = make_view(cluster_.config(), turn_.loop.fd(stream_));
+  const ClusterView view = make_view(cluster_.config(), local_address());
   if (sub == "slots") {
     view.append_slots(out);
   } else if (sub == "shards") {

@@ -84,6 +84,7 @@ class ScriptedLoop final : public net::Loop {
     links.back()->address = net::to_string(address);
     if (address.family() == AF_UNIX) links.back()->path = reinterpret_cast<const sockaddr_un*>(address.get())->sun_path;
   }
+  void redirect(net::Stream& stream, net::StreamHandler& handler) override { links[stream.slot]->handler = &handler; }
   void flush(net::Stream& stream) override {
     ASSERT_TRUE(stream.attached());
     take_out(*links[stream.slot]);

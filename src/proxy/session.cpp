@@ -56,10 +56,19 @@ Session::~Session() { stream_.out.clear(turn_.chunks()); }
 
 void Session::start(net::UniqueFd fd, bool tls) {
   last_active_ = turn_.now();
+  const config::ClusterConfig& config = cluster_.config();
+  net::ProxyHeaderReader* header = nullptr;
+  if (config.proxy_protocol) {
+    const uint64_t limit = nanoseconds(config.proxy_protocol_timeout);
+    rare().header = std::make_unique<net::ProxyHeaderReader>(turn_.loop, limit);
+    header = rare().header.get();
+  }
   if (tls) {
-    ClusterTls& own = turn_.tls.of(cluster_.config());
+    ClusterTls& own = turn_.tls.of(config);
     net::tls_accept(turn_.loop, stream_, std::move(fd), *this, own.clients, own.client_counters,
-                    nanoseconds(cluster_.config().tls_handshake_timeout));
+                    nanoseconds(config.tls_handshake_timeout), header);
+  } else if (header != nullptr) {
+    header->adopt(stream_, std::move(fd), *this);
   } else {
     turn_.loop.adopt(stream_, std::move(fd), *this);
   }
@@ -165,6 +174,9 @@ void Session::on_end() {
 
 void Session::on_error(int error) {
   if (error == EPROTO) cluster_.note_tls_failure(net::error_text(error));
+  if (error == EBADMSG && rare_ != nullptr && rare_->header != nullptr) {
+    cluster_.note_bad_header(rare_->header->problem());
+  }
   die();
 }
 
@@ -391,7 +403,10 @@ void Session::flush_turn() noexcept {
 void Session::leave() {
   life_ = Life::dead;
   abort_upload();
-  if (rare_ != nullptr) rare_->timeouts.cancel();
+  if (rare_ != nullptr) {
+    rare_->timeouts.cancel();
+    if (rare_->header != nullptr) rare_->header->stop();
+  }
   for (Request* request = std::exchange(head_, nullptr); request != nullptr;) {
     Request* next = request->next;
     resume_reply(*request);

@@ -13,6 +13,7 @@
 
 #include "access/users.h"
 #include "net/loop.h"
+#include "net/proxy_header_reader.h"
 #include "net/timer.h"
 #include "proxy/backend_connection.h"
 #include "proxy/cluster.h"
@@ -103,6 +104,10 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   bool mid_reply() const { return head_ != nullptr && head_->streaming; }
   // The client is leaving: its requests have been let go.
   virtual void on_leave() noexcept {}
+  // client_address.cpp
+  // The two ends of the client's connection: as a PROXY header told, else as the socket has them; empty when unknown.
+  net::SocketAddress remote_address() const;
+  net::SocketAddress local_address() const;
   uint64_t idle_ns() const { return turn_.now() - last_active_; }
   size_t kept_bytes() const { return partial_size_ - partial_done_; }  // of a message that is not whole
 
@@ -126,6 +131,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   // What few clients need: an idle connection must not pay for it.
   struct Rare {
     net::Timer timeouts;
+    std::unique_ptr<net::ProxyHeaderReader> header;  // where one must come first
     size_t last_unsent = 0;
     net::Timer penalty;  // of wrong passwords
     routing::Request* late_answer = nullptr;
@@ -138,6 +144,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
     return rare_ != nullptr && &request == rare_->upload_request;
   }
 
+  const net::ProxyHeader* told_addresses() const;  // null: nobody told
   routing::Request& answer_request();
   size_t process(std::string_view bytes);  // returns how many bytes were taken
   void process_partial();
