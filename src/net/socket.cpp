@@ -1,11 +1,12 @@
 #include "net/socket.h"
 
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <cerrno>
+#include <cstddef>
 #include <cstring>
 
 namespace overlord::net {
@@ -89,6 +90,14 @@ bool connected_to_itself(int fd) {
   if (local.family() == AF_UNIX) return false;
   if (getpeername(fd, reinterpret_cast<sockaddr*>(&peer.storage), &peer.length) != 0) return false;
   return local == peer;
+}
+
+uint32_t smallest_round_trip(int fd) {
+  tcp_info info{};
+  socklen_t size = sizeof info;
+  if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0) return 0;
+  if (size < offsetof(tcp_info, tcpi_min_rtt) + sizeof info.tcpi_min_rtt) return 0;  // a kernel before 4.6
+  return info.tcpi_min_rtt == ~0U ? 0 : info.tcpi_min_rtt;
 }
 
 unsigned long raise_fd_limit() {

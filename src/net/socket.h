@@ -52,6 +52,9 @@ int pending_error(int fd);
 // ports can succeed that way when nobody listens there.
 bool connected_to_itself(int fd);
 
+// The smallest round trip that the kernel has seen on a TCP connection, us; 0 when it has none, as for a unix socket.
+uint32_t smallest_round_trip(int fd);
+
 // Raises the soft limit of open descriptors to the hard one; returns the limit in force.
 unsigned long raise_fd_limit();
 

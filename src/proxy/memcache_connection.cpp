@@ -1,8 +1,13 @@
-// The memcache text and meta dialect of a backend connection, with get coalescing: retrievals that wait for the same backend
-// in one turn leave as one command (a group), and its items are dealt back to the requests by their keys.
+// The memcache text and meta dialect of a backend connection, with get coalescing: retrievals that wait for the same
+// backend in one turn leave as one command (a group), and its items are dealt back to the requests by their keys.
 //
 // A group's keys are on the wire in the order of its members, and memcached answers hits in that order; so a cursor
 // that only moves forward finds the member of each VALUE, and the members it passes over are misses.
+//
+// A node works on one command of a connection after the other, and a group costs it and us about the same for many keys
+// as for one. So while a few groups are on their way the next one stays open for more keys until one of them is
+// answered. A few: two, so that the node has the next one when it ends one; and where the round trip is longer, one
+// more for every kPace of it, so that the wait stays that short.
 //
 // A node older than 1.6 does not know meta commands: it answers ERROR to ms and takes its value for commands. So they
 // are refused once a handshake has told, and when one is on its way before that the connection is given up, for its
@@ -11,6 +16,7 @@
 #include <cstring>
 #include <string>
 
+#include "net/socket.h"
 #include "protocol/memcache/meta_reply.h"
 #include "protocol/memcache/reply_line.h"
 #include "protocol/memcache/text.h"
@@ -26,11 +32,23 @@ using routing::Wire;
 
 constexpr uint32_t kMaxGroupKeys = 100;
 constexpr size_t kGroupLine = 8 * 1024;  // bytes of one retrieval line
+constexpr uint32_t kFewGroups = 2;
+constexpr uint32_t kPace = 50;  // us
 
 class MemcacheConnection final : public BackendConnection {
  public:
   using BackendConnection::BackendConnection;
   ~MemcacheConnection() override { turn_.buffers.give(carry_); }
+
+  void on_connected() override {
+    BackendConnection::on_connected();
+    few_groups_ = kFewGroups + net::smallest_round_trip(turn_.loop.fd(stream_)) / kPace;
+  }
+
+  void flush_turn() noexcept override {
+    const bool gathers = open_ != nullptr && groups_on_way_ >= few_groups_ && backend_.cluster().coalesce_gets;
+    if (!gathers || !stream_.out.empty()) BackendConnection::flush_turn();
+  }
 
  protected:
   void encode(Request& request) override {
@@ -50,6 +68,7 @@ class MemcacheConnection final : public BackendConnection {
     stream_.out.append(turn_.chunks(), open_->reply_buffer.data, open_size_);
     stream_.out.append(turn_.chunks(), "\r\n", 2);
     open_ = nullptr;
+    ++groups_on_way_;
   }
 
   bool receive(std::string_view bytes) override {
@@ -85,6 +104,7 @@ class MemcacheConnection final : public BackendConnection {
     body_member_ = nullptr;
     cursor_ = nullptr;
     begun_ = false;
+    groups_on_way_ = 0;
     metas_ = 0;
   }
 
@@ -317,6 +337,8 @@ class MemcacheConnection final : public BackendConnection {
       member = next;
     }
     carrier.finished = true;
+    --groups_on_way_;
+    if (open_ != nullptr) turn_.backends.add(*this);
     pop_head();
   }
 
@@ -325,6 +347,8 @@ class MemcacheConnection final : public BackendConnection {
   Request* last_member_ = nullptr;
   size_t open_size_ = 0;
   uint32_t open_keys_ = 0;
+  uint32_t groups_on_way_ = 0;  // closed, and not answered
+  uint32_t few_groups_ = kFewGroups;
   // The group whose answer is being read.
   Request* cursor_ = nullptr;       // first member that no VALUE has been matched to or passed over
   Request* body_member_ = nullptr;  // whose item is arriving in pieces

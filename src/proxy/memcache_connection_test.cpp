@@ -103,6 +103,60 @@ TEST_F(MemcacheConnectionTest, TurnsAreNotMixed) {
   EXPECT_EQ(answer(b), item("b", "2") + "END\r\n");
 }
 
+TEST_F(MemcacheConnectionTest, WithTwoGroupsOnTheirWayTheThirdGathersKeys) {
+  up();
+  Asker& a = get("a");
+  end_turn();
+  Asker& b = get("b");
+  end_turn();
+  EXPECT_EQ(take_sent(), "get a\r\nget b\r\n");
+  Asker& c = get("c");
+  end_turn();
+  Asker& d = get("d");
+  end_turn();
+  EXPECT_EQ(take_sent(), "");
+  receive("END\r\n");
+  EXPECT_EQ(take_sent(), "get c d\r\n");
+  receive("END\r\n" + item("d", "4") + "END\r\n");
+  EXPECT_EQ(answer(a), "END\r\n");
+  EXPECT_EQ(answer(b), "END\r\n");
+  EXPECT_EQ(answer(c), "END\r\n");
+  EXPECT_EQ(answer(d), item("d", "4") + "END\r\n");
+  EXPECT_TRUE(connection->idle());
+}
+
+TEST_F(MemcacheConnectionTest, NothingOvertakesAGroupThatGathersKeys) {
+  up();
+  for (const std::string_view key : {"a", "b"}) {
+    get(key);
+    end_turn();
+  }
+  take_sent();
+  Asker& c = get("c");
+  end_turn();
+  Asker& removed = ask(Wire::memcache_line, "delete c\r\n");
+  end_turn();
+  EXPECT_EQ(take_sent(), "get c\r\ndelete c\r\n");
+  receive("END\r\nEND\r\n" + item("c", "3") + "END\r\nDELETED\r\n");
+  EXPECT_EQ(answer(c), item("c", "3") + "END\r\n");
+  EXPECT_TRUE(removed.done);
+  leave_all();
+}
+
+TEST_F(MemcacheConnectionTest, AGroupThatGathersKeysFailsWithItsConnection) {
+  up();
+  for (const std::string_view key : {"a", "b"}) {
+    get(key);
+    end_turn();
+  }
+  take_sent();
+  Asker& c = get("c");
+  end_turn();
+  connection->on_end();
+  EXPECT_TRUE(c.failed(Failure::connection_lost));
+  leave_all();
+}
+
 TEST_F(MemcacheConnectionTest, EveryCombinationOfHitsAndMisses) {
   up();
   const std::string keys[] = {"a", "b", "c", "d"};
