@@ -64,8 +64,11 @@ class Node(harness.Redis):
     def argv(self):
         return [*super().argv(), "--cluster-enabled", "yes", "--cluster-port", str(self.bus)]
 
+    def connect(self):
+        return RedisConn(self.address)
+
     def ask(self, *args):
-        with RedisConn(self.address) as client:
+        with self.connect() as client:
             return client.cmd(*args)
 
     def ok(self, *args):
@@ -74,12 +77,12 @@ class Node(harness.Redis):
 
 
 class RedisCluster:
-    def __init__(self, masters=3, replicas=1, slots=None, options=(), start=True):
+    def __init__(self, masters=3, replicas=1, slots=None, options=(), start=True, node=Node):
         """slots: of each master a (first, last); together all 16384 unless the test wants a hole."""
         self.timeout = int(1000 * min(SCALE, 4))
         base = ["--cluster-node-timeout", str(self.timeout), "--cluster-replica-validity-factor", "0",
                 "--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1", *options]
-        self.nodes = [Node(n, base) for n in range(masters * (1 + replicas))]
+        self.nodes = [node(n, base) for n in range(masters * (1 + replicas))]
         self.masters = self.nodes[:masters]
         self.replicas = self.nodes[masters:]
         if slots is None:
