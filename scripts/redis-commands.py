@@ -48,7 +48,7 @@ TREATMENT = {
         auth echo hello info ping quit select time
         cluster|info cluster|keyslot cluster|links cluster|myid cluster|nodes cluster|replicas cluster|shards
         cluster|slaves cluster|slots
-        acl|cat acl|list acl|users acl|whoami
+        acl|cat acl|dryrun acl|genpass acl|getuser acl|list acl|log acl|users acl|whoami
         command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
         command|list
         client client|caching client|getname client|getredir client|id client|info client|kill client|list

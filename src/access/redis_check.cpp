@@ -9,10 +9,6 @@ using redis::Command;
 using redis::RequestArgs;
 using redis::RequestParser;
 
-constexpr std::string_view kNoKey = "NOPERM this user has no permissions to access one of the keys used as arguments";
-constexpr std::string_view kNoChannel =
-    "NOPERM this user has no permissions to access one of the channels used as arguments";
-
 uint8_t rights_of(uint16_t key_flags) {
   uint8_t rights = 0;
   if ((key_flags & redis::kKeyAccess) != 0) rights |= kRead;
@@ -35,37 +31,59 @@ uint8_t narrowed(const Command& command, const RequestParser& request, uint8_t r
   return rights;
 }
 
-bool channels_allowed(const User& user, const Command& command, const RequestParser& request) {
+// The first channel that is not allowed.
+Denial check_channels(const User& user, const Command& command, const RequestParser& request) {
   const std::string_view name = command.name;
   const bool one = name == "publish" || name == "spublish";
   const bool pattern = name == "psubscribe";
-  if (!one && !pattern && name != "subscribe" && name != "ssubscribe") return true;
+  if (!one && !pattern && name != "subscribe" && name != "ssubscribe") return {};
   RequestArgs args(request);
   const uint32_t end = one ? std::min<uint32_t>(args.size(), 2) : args.size();
   for (uint32_t i = 1; i < end; ++i) {
-    if (!user.may_use_channel(args.at(i), pattern)) return false;
+    if (!user.may_use_channel(args.at(i), pattern)) return {Denial::Reason::channel, std::string(args.at(i))};
   }
-  return true;
+  return {};
 }
 
 }  // namespace
 
-std::string refusal(const User& user, const Command& command, const RequestParser& request) {
+std::string_view Denial::word() const {
+  switch (reason) {
+    case Reason::none: break;
+    case Reason::command: return "command";
+    case Reason::key: return "key";
+    case Reason::channel: return "channel";
+  }
+  return {};
+}
+
+std::string Denial::error_text() const {
+  const std::string front = "NOPERM this user has no permissions to ";
+  if (reason == Reason::command) return front + "run the '" + object + "' command";
+  return front + "access one of the " + std::string(word()) + "s used as arguments";
+}
+
+std::string Denial::dry_run_text() const {
+  const std::string front = "This user has no permissions to ";
+  if (reason == Reason::command) return front + "run the '" + object + "' command";
+  return front + "access the '" + object + "' " + std::string(word());
+}
+
+Denial check(const User& user, const Command& command, const RequestParser& request) {
   if (user.unrestricted()) return {};
   if ((command.flags & redis::kNoAuth) == 0 && !user.may_run(command)) {
-    return "NOPERM this user has no permissions to run the '" + std::string(command.name) + "' command";
+    return {Denial::Reason::command, std::string(command.name)};
   }
-  bool keys_allowed = true;
+  Denial denial;
   RequestArgs args(request);
   auto visit = [&](std::string_view key, uint16_t flags) {
     uint8_t rights = rights_of(flags);
     if ((flags & redis::kKeyVariableFlags) != 0) rights = narrowed(command, request, rights);
-    keys_allowed = keys_allowed && user.may_use_key(key, rights);
+    if (denial.reason != Denial::Reason::none || user.may_use_key(key, rights)) return;
+    denial = {Denial::Reason::key, std::string(key)};
   };
   redis::KeyWalk(args, visit).run(command);
-  if (!keys_allowed) return std::string(kNoKey);
-  if (!channels_allowed(user, command, request)) return std::string(kNoChannel);
-  return {};
+  return denial.reason != Denial::Reason::none ? denial : check_channels(user, command, request);
 }
 
 bool surely_allowed(const User& user, const Command& command, std::string_view key) {

@@ -228,25 +228,40 @@ bool User::may_use_channel(std::string_view channel, bool pattern) const {
   });
 }
 
-std::string User::describe() const {
-  std::string out = "user " + name_ + (on_ ? " on" : " off");
-  if (no_password_) out += " nopass";
+std::vector<std::string> User::password_texts() const {
+  std::vector<std::string> out;
   for (const Digest& digest : passwords_) {
-    out += " #";
+    std::string& text = out.emplace_back();
     for (const unsigned char byte : digest) {
-      out += "0123456789abcdef"[byte >> 4];
-      out += "0123456789abcdef"[byte & 15];
+      text += "0123456789abcdef"[byte >> 4];
+      text += "0123456789abcdef"[byte & 15];
     }
   }
-  if (all_keys_) out += " ~*";
+  return out;
+}
+
+std::string User::keys_text() const {
+  std::string out = all_keys_ ? "~*" : "";
   for (const KeyPattern& key : keys_) {
-    out += key.rights == kRead ? " %R~" : key.rights == kWrite ? " %W~" : " ~";
+    if (!out.empty()) out += ' ';
+    out += key.rights == kRead ? "%R~" : key.rights == kWrite ? "%W~" : "~";
     out += key.text;
   }
-  out += all_channels_ ? " &*" : " resetchannels";
-  for (const std::string& channel : channels_) out += " &" + channel;
+  return out;
+}
+
+std::string User::channels_text() const {
+  std::string out = all_channels_ ? "&*" : "";
+  for (const std::string& channel : channels_) {
+    if (!out.empty()) out += ' ';
+    out += "&" + channel;
+  }
+  return out;
+}
+
+std::string User::commands_text() const {
   const bool from_all = !commands_.empty() && commands_[0].allow && commands_[0].categories == kAll;
-  out += from_all ? " +@all" : " -@all";
+  std::string out = from_all ? "+@all" : "-@all";
   for (const CommandRule& rule : commands_) {
     if (rule.categories == kAll) continue;
     out += rule.allow ? " +" : " -";
@@ -259,6 +274,16 @@ std::string User::describe() const {
     }
   }
   return out;
+}
+
+std::string User::describe() const {
+  std::string out = "user " + name_ + (on_ ? " on" : " off");
+  if (no_password_) out += " nopass";
+  for (const std::string& digest : password_texts()) out += " #" + digest;
+  if (const std::string keys = keys_text(); !keys.empty()) out += " " + keys;
+  if (!all_channels_) out += " resetchannels";
+  if (const std::string channels = channels_text(); !channels.empty()) out += " " + channels;
+  return out + " " + commands_text();
 }
 
 }  // namespace overlord::access

@@ -57,6 +57,11 @@ class User {
 
   // The rules as ACL LIST shows them: "user app on #... ~app:* &* -@all +@read".
   std::string describe() const;
+  // Its parts, as ACL GETUSER shows them.
+  std::vector<std::string> password_texts() const;  // SHA-256 in hexadecimal digits
+  std::string commands_text() const;
+  std::string keys_text() const;
+  std::string channels_text() const;
 
  private:
   struct KeyPattern {

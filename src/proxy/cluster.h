@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "access/acl_log.h"
 #include "base/counter.h"
 #include "config/config.h"
 #include "net/loop.h"
@@ -93,6 +94,7 @@ class Cluster {
   PubSub& pubsub() { return pubsub_; }
   void housekeeping();  // about once a second
   ClusterCounters& counters() { return counters_; }
+  access::AclLog& acl_log() { return acl_log_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
   uint64_t client_tick() const { return client_tick_; }
@@ -112,6 +114,7 @@ class Cluster {
   std::unique_ptr<CommandLearner> learner_;  // in one worker
   PubSub pubsub_;
   ClusterCounters counters_;
+  access::AclLog acl_log_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;
   std::string scratch_;

@@ -1,8 +1,8 @@
-// Who a redis client is and what it may do: AUTH, the users' rules before each command, ACL.
+// Who a redis client is and what it may do: AUTH, the users' rules before each command.
+
+#include <chrono>
 
 #include "access/redis_check.h"
-#include "protocol/redis/acl_names.h"
-#include "protocol/redis/writer.h"
 #include "proxy/redis_session.h"
 
 namespace overlord::proxy {
@@ -14,6 +14,7 @@ bool RedisSession::log_in(std::string_view user, std::string_view password) {
     user_ = who;
     return true;
   }
+  note_denial("auth", parser_->arg(0), user);
   answer_late("-WRONGPASS invalid username-password pair or user is disabled.\r\n");
   return false;
 }
@@ -32,59 +33,24 @@ void RedisSession::local_auth() {
 }
 
 bool RedisSession::permitted(const Command& command) {
-  const std::string why = access::refusal(*user_, command, *parser_);
-  if (why.empty()) return true;
+  const access::Denial denial = access::check(*user_, command, *parser_);
+  if (denial.reason == access::Denial::Reason::none) return true;
   cluster_.counters().refused_calls.add();
-  error(why);
+  note_denial(denial.word(), denial.object, user_->name());
+  error(denial.error_text());
   return false;
+}
+
+// For ACL LOG.
+void RedisSession::note_denial(std::string_view reason, std::string_view object, std::string_view user) {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  cluster_.acl_log().note(reason, in_transaction() ? "multi" : "toplevel", object, user, id(),
+                          std::chrono::duration_cast<std::chrono::milliseconds>(now).count(),
+                          [this] { return describe(); });
 }
 
 bool RedisSession::surely_permitted(const Command& command, std::string_view key) const {
   return user_ != nullptr && access::surely_allowed(*user_, command, key);
-}
-
-void RedisSession::local_acl(const Command& command) {
-  const std::string_view sub = command.name.substr(command.name.find('|') + 1);
-  const access::Users& users = cluster_.config().users;
-  std::string& out = cluster_.scratch();
-  out.clear();
-  if (sub == "whoami") {
-    redis::append_bulk(out, user_->name());
-  } else if (sub == "users") {
-    redis::append_array_header(out, users.all().size());
-    for (const access::User& user : users.all()) redis::append_bulk(out, user.name());
-  } else if (sub == "list") {
-    redis::append_array_header(out, users.all().size());
-    for (const access::User& user : users.all()) redis::append_bulk(out, user.describe());
-  } else if (sub == "cat") {
-    return local_acl_cat();
-  } else {
-    return refuse(command);
-  }
-  answer(out);
-}
-
-void RedisSession::local_acl_cat() {
-  std::string& out = cluster_.scratch();
-  out.clear();
-  if (parser_->argc() == 2) {
-    redis::append_array_header(out, redis::kAclNames.size());
-    for (const std::string_view name : redis::kAclNames) redis::append_bulk(out, name.substr(1));
-    return answer(out);
-  }
-  if (parser_->argc() > 3) return error("ERR unknown subcommand or wrong number of arguments for 'CAT'. Try ACL HELP.");
-  const uint32_t category = redis::acl_category(parser_->arg(2));
-  if (category == 0) return error("ERR Unknown category '" + std::string(parser_->arg(2)) + "'");
-  std::vector<std::string_view> names;
-  for (const Command& command : redis::all_commands()) {
-    if ((command.acl & category) != 0) names.push_back(command.name);
-    for (const Command& sub : command.subcommands) {
-      if ((sub.acl & category) != 0) names.push_back(sub.name);
-    }
-  }
-  redis::append_array_header(out, names.size());
-  for (const std::string_view name : names) redis::append_bulk(out, name);
-  answer(out);
 }
 
 }  // namespace overlord::proxy

@@ -1,6 +1,7 @@
 #include "proxy/redis_clients.h"
 
 #include <algorithm>
+#include <chrono>
 #include <iterator>
 
 #include "proxy/cluster.h"
@@ -11,8 +12,26 @@ namespace {
 
 using Found = std::vector<std::pair<uint64_t, std::string>>;
 
+Found denials(Cluster& share, const ClientQuery& query) {
+  Found found;
+  if (query.act == ClientQuery::Act::forget_denials) {
+    share.acl_log().clear();
+    return found;
+  }
+  const auto now =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+          .count();
+  for (const access::AclLog::Entry& entry : share.acl_log().entries()) {
+    if (found.size() == query.most) break;
+    found.emplace_back(static_cast<uint64_t>(entry.time), std::string());
+    access::append_entry(found.back().second, entry, now);
+  }
+  return found;
+}
+
 // On the worker of `share`.
 Found look_up(Cluster& share, const ClientQuery& query, const RedisSession* asking) {
+  if (query.act != ClientQuery::Act::list && query.act != ClientQuery::Act::kill) return denials(share, query);
   Found found;
   for (Session* each = share.first_session(); each != nullptr;) {
     auto& session = static_cast<RedisSession&>(*each);

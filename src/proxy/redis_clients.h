@@ -1,5 +1,5 @@
 #pragma once
-// CLIENT LIST and CLIENT KILL over all workers: a question goes to the cluster's share in every worker (Loop::post), the
+// CLIENT LIST, CLIENT KILL and ACL LOG over all workers: a question goes to the cluster's share in every worker (Loop::post), the
 // parts come back to the session that asked, which answers when the last has come.
 
 #include <cstdint>
@@ -17,7 +17,8 @@ class RedisSession;
 
 // Which clients; what is empty or 0 does not matter.
 struct ClientQuery {
-  enum class Act : uint8_t { list, kill } act = Act::list;
+  enum class Act : uint8_t { list, kill, denials, forget_denials } act = Act::list;
+  size_t most = 0;            // denials: so many, the newest
   bool nobody = false;        // a type that the proxy's clients never have
   std::vector<uint64_t> ids;  // one of them
   std::string address;
@@ -32,7 +33,10 @@ struct ClientGathering {
   RedisSession* session;  // null: it left
   routing::Request* request;
   bool by_address;  // KILL in its old form: an error when nobody was found
-  size_t left;      // workers that have not answered
+  ClientQuery::Act act;
+  size_t most;  // as in the query
+  size_t left;  // workers that have not answered
+  // Clients by their ids, denials by their times; the text that stands for each.
   std::vector<std::pair<uint64_t, std::string>> found;
 };
 

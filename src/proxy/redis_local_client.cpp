@@ -98,8 +98,8 @@ bool RedisSession::matches(const ClientQuery& query) const {
 
 void RedisSession::gather(const std::shared_ptr<const ClientQuery>& query, bool by_address) {
   Request& request = new_request(Wire::none, Answer::reply);
-  told().gathering = std::make_shared<ClientGathering>(ClientGathering{this, &request, by_address, 0, {}});
-  told_->gathering_act = query->act;
+  told().gathering =
+      std::make_shared<ClientGathering>(ClientGathering{this, &request, by_address, query->act, query->most, 0, {}});
   wait_for_answers();
   ask_clients(cluster_, query, told_->gathering);
 }
@@ -110,14 +110,19 @@ void RedisSession::gathered() {
   if (all == nullptr || !in_flight()) return;
   std::string& out = cluster_.scratch();
   out.clear();
-  if (told_->gathering_act == ClientQuery::Act::list) {
+  if (all->act == ClientQuery::Act::denials) {
+    std::ranges::stable_sort(all->found, std::ranges::greater{}, [](const auto& each) { return each.first; });
+    if (all->found.size() > all->most) all->found.resize(all->most);
+    redis::append_array_header(out, all->found.size());
+    for (const auto& [time, entry] : all->found) out.append(entry);
+  } else if (all->act == ClientQuery::Act::list) {
     std::ranges::sort(all->found);
     std::string text;
     for (const auto& [number, line] : all->found) text.append(line).append("\n");
     redis::append_bulk(out, text);
-  } else if (!all->by_address) {
+  } else if (all->act == ClientQuery::Act::kill && !all->by_address) {
     redis::append_integer(out, static_cast<int64_t>(all->found.size()));
-  } else if (all->found.empty()) {
+  } else if (all->act == ClientQuery::Act::kill && all->found.empty()) {
     redis::append_error(out, "ERR No such client");
   } else {
     redis::append_simple(out, "OK");

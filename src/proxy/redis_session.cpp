@@ -184,6 +184,10 @@ void RedisSession::plain_error(std::string_view text) {
 }
 
 void RedisSession::refuse(const Command& command) {
+  if (command.name.starts_with("acl|")) {
+    return error(
+        "ERR users are made by the proxy's configuration only: change `users` or the file that `users_file` names");
+  }
   std::string text = "ERR '";
   text.append(command.name).append("' is not supported through this proxy");
   error(text);

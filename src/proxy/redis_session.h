@@ -99,8 +99,14 @@ class RedisSession final : public Session {
   bool log_in(std::string_view user, std::string_view password);  // answers when they are wrong
   bool permitted(const redis::Command& command);                  // answers when it is not
   bool surely_permitted(const redis::Command& command, std::string_view key) const;
+  void note_denial(std::string_view reason, std::string_view object, std::string_view user);
+  // redis_acl.cpp
   void local_acl(const redis::Command& command);
   void local_acl_cat();
+  void local_acl_dryrun();
+  void local_acl_genpass();
+  void local_acl_getuser();
+  void local_acl_log();
 
   // redis_local.cpp
   void local(const redis::Command& command);
@@ -141,7 +147,6 @@ class RedisSession final : public Session {
     std::string name;          // CLIENT SETNAME
     std::string library_name;  // CLIENT SETINFO
     std::string library_version;
-    ClientQuery::Act gathering_act = ClientQuery::Act::list;
     std::shared_ptr<ClientGathering> gathering;
   };
   Told& told() {

@@ -47,7 +47,7 @@ def server():
     one = harness.Redis()
     with RedisConn(one.address) as direct:
         for n, rules in enumerate(RULES):
-            direct.ok("ACL", "SETUSER", f"u{n}", "reset", "on", "#" + DIGEST, *rules.split())
+            direct.ok("ACL", "SETUSER", f"u{n}", "on", "#" + DIGEST, *rules.split())
     yield one
     one.kill_now()
 
@@ -156,3 +156,99 @@ def test_check_names_what_is_wrong(tmp_path, users, words):
                     'servers = ["127.0.0.1:2:1"]\nusers = [' + ", ".join(f'"{u}"' for u in users) + "]\n")
     done = harness.run_proxy("-t", f"-cluster={path}")
     assert done.returncode == 2 and "clusters[1].users" in done.stderr and words in done.stderr, done.stderr
+
+
+def parsed_log(client, *more):
+    """ACL LOG without what cannot be the same twice."""
+    entries = []
+    for flat in client.cmd("ACL", "LOG", *more):
+        entry = dict(zip(flat[::2], flat[1::2]))
+        assert 0 <= float(entry.pop(b"age-seconds")) < 1000
+        info = dict(part.split(b"=", 1) for part in entry.pop(b"client-info").split(b" "))
+        entries.append((entry, info[b"user"], info[b"cmd"]))
+    return entries
+
+
+def test_dry_runs_say_what_the_server_says(server, guarded):
+    with RedisConn(guarded.address) as mine, RedisConn(server.address) as theirs:
+        mine.ok("AUTH", "boss")
+        for n, rules in enumerate(RULES):
+            for call in CALLS + [("CLIENT", "NOSUCH"), ("SUBSCRIBE", "news:1", "x"), ("PSUBSCRIBE", "news:*")]:
+                line = ("ACL", "DRYRUN", f"u{n}", *call)
+                assert mine.cmd_raw(*line) == theirs.cmd_raw(*line), (rules, call)
+        for line in (("ACL", "DRYRUN", "nobody", "GET", "x"), ("ACL", "DRYRUN", "u0"), ("ACL", "GETUSER", "nobody"),
+                     ("ACL", "GENPASS", "0"), ("ACL", "GENPASS", "4097"), ("ACL", "GENPASS", "x"),
+                     ("ACL", "GENPASS", "1", "2"), ("ACL", "LOG", "x"), ("ACL", "LOG", "1", "2"), ("ACL", "GETUSER")):
+            assert mine.cmd_raw(*line) == theirs.cmd_raw(*line), line
+
+
+def test_users_are_shown_as_the_server_shows_them(server, guarded):
+    # The server puts the rules of some users (those whose rules cancel others) into another order.
+    alike = [n for n, rules in enumerate(RULES) if rules.count("+") + rules.count("-") == 1 or "dangerous" in rules]
+    assert len(alike) == 5
+    with RedisConn(guarded.address) as mine, RedisConn(server.address) as theirs:
+        mine.ok("AUTH", "boss")
+        for version in (2, 3):
+            mine.cmd_raw("HELLO", version)
+            theirs.cmd_raw("HELLO", version)
+            for n in alike:
+                assert mine.cmd_raw("ACL", "GETUSER", f"u{n}") == theirs.cmd_raw("ACL", "GETUSER", f"u{n}"), RULES[n]
+        assert mine.cmd_raw("ACL", "GETUSER", "nobody") == b"_\r\n"
+
+
+def test_passwords_are_made(guarded):
+    with RedisConn(guarded.address) as client:
+        client.ok("AUTH", "boss")
+        made = {client.cmd("ACL", "GENPASS") for _ in range(20)}
+        assert len(made) == 20 and all(len(word) == 64 and int(word, 16) >= 0 for word in made)
+        assert [len(client.cmd("ACL", "GENPASS", bits)) for bits in (1, 4, 5, 4096)] == [1, 1, 2, 1024]
+        for change in (("SETUSER", "x"), ("DELUSER", "u0"), ("LOAD",), ("SAVE",)):
+            assert "`users_file`" in client.cmd("ACL", *change)
+
+
+def test_the_log_tells_what_the_servers_log_tells(io, resources):
+    """Everything that is refused, over all workers."""
+    rules = "~app:* &news:* +@read +@transaction +@pubsub"
+    direct = resources(harness.Redis())
+    with harness.Proxy(harness.redis([direct], users=[f"u on #{DIGEST} {rules}"], password="boss"), io=io,
+                       workers=3) as proxy:
+        with RedisConn(direct.address) as boss:
+            boss.ok("ACL", "SETUSER", "u", "reset", "on", "#" + DIGEST, *rules.split())
+            boss.ok("ACL", "LOG", "RESET")
+        logs = []
+        for address, login in ((proxy.address, ["boss"]), (direct.address, None)):
+            clients = [RedisConn(address) for _ in range(8)]
+            for client in clients:
+                client.cmd("AUTH", "u", SECRET)
+            for n, client in enumerate(clients):
+                client.cmd("SET", "app:1", n)
+                client.cmd("GET", "app:1")
+            clients[0].cmd("GET", "other")
+            clients[0].cmd("CONFIG", "GET", "x")
+            clients[1].cmd("SUBSCRIBE", "news:1", "olds")
+            clients[2].cmd("AUTH", "u", "wrong")
+            clients[3].ok("MULTI")
+            clients[3].cmd("MGET", "app:1", "elsewhere")
+            clients[3].cmd("DISCARD")
+            with RedisConn(address) as boss:
+                if login:
+                    boss.ok("AUTH", *login)
+                assert len(boss.cmd("ACL", "LOG", 2)) == 2
+                assert boss.cmd("ACL", "LOG", 0) == []
+                assert boss.cmd("ACL", "LOG", -3) == []
+                # Workers count what they have refused themselves.
+                counts = {}
+                for entry, user, cmd in parsed_log(boss, 100):
+                    count = entry.pop(b"count")
+                    key = (*sorted(entry.items()), user, cmd)
+                    counts[key] = counts.get(key, 0) + count
+                logs.append(counts)
+                boss.cmd_raw("HELLO", 3)
+                raw = boss.cmd_raw("ACL", "LOG", 1)
+                assert raw.startswith(b"*1\r\n%7\r\n$5\r\ncount\r\n") and b"\r\n$11\r\nage-seconds\r\n," in raw
+                boss.ok("ACL", "LOG", "RESET")
+                assert boss.cmd_raw("ACL", "LOG") == b"*0\r\n"
+            for client in clients:
+                client.close()
+        assert logs[0] == logs[1]
+        assert sum(logs[0].values()) == 13

@@ -312,3 +312,23 @@ def test_backend_hangs_in_a_transaction(io, resources):
         assert watcher.cmd("GET", "other") == b"v"
         plain.close()
         watcher.close()
+
+
+def test_what_the_proxy_answers_has_its_place(rd, keys):
+    key = keys.on(1)
+    for version in (2, 3):
+        client = rd()
+        client.cmd_raw("HELLO", version)
+        client.ok("MULTI")
+        asked = [("SET", key, "v"), ("INFO", "server"), ("ACL", "WHOAMI"), ("CONFIG", "GET", "databases"), ("ROLE",),
+                 ("ACL", "DRYRUN", "default", "GET", "x"), ("GET", key), ("COMMAND", "COUNT"), ("SELECT", "7")]
+        for line in asked:
+            assert client.cmd(*line) == "QUEUED", line
+        raw = client.cmd_raw("EXEC")
+        assert raw.startswith(b"*9\r\n+OK\r\n" + (b"$" if version == 2 else b"="))
+        assert b"\r\n$7\r\ndefault\r\n" + (b"*2" if version == 2 else b"%1") + b"\r\n$9\r\ndatabases\r\n" in raw
+        assert b"+OK\r\n$1\r\nv\r\n:" in raw and raw.endswith(b"\r\n-ERR DB index is out of range\r\n")
+        for refused in (("CLIENT", "LIST"), ("ACL", "LOG"), ("HELLO", "2"), ("CLIENT", "REPLY", "OFF"), ("DBSIZE",)):
+            client.ok("MULTI")
+            assert "not supported inside a transaction" in client.cmd(*refused)
+            assert client.cmd("EXEC").startswith("EXECABORT")
