@@ -88,9 +88,17 @@ class Backend {
     return refused_ ? routing::Failure::refused_auth : routing::Failure::backend_down;
   }
   uint64_t min_retry() const;
-  // memcached that is too old for meta commands, as far as a handshake has told.
-  bool without_meta() const { return without_meta_; }
-  void set_without_meta(bool without) { without_meta_ = without; }
+  // Whether a memcache node knows meta commands, as far as it has told.
+  enum class Meta : uint8_t {
+    untold,
+    doubted,  // it has closed a connection when it was asked one: the next handshake asks `mn`
+    spoken,
+    too_old,  // by its version
+    closes    // when it is asked one, whatever its version says
+  };
+  Meta meta() const { return meta_; }
+  void set_meta(Meta meta) { meta_ = meta; }
+  bool without_meta() const { return meta_ >= Meta::too_old; }
   void refuse(const std::string& answer);
   void on_success() noexcept;
   void on_failure() noexcept;
@@ -113,7 +121,7 @@ class Backend {
   bool version_fresh_ = false;  // no connection was lost since
   bool refused_ = false;
   bool ejected_ = false;
-  bool without_meta_ = false;
+  Meta meta_ = Meta::untold;
   uint32_t failures_ = 0;  // in a row
   net::Timer probe_;
   ClusterTls* const tls_;  // null: plain text

@@ -177,7 +177,7 @@ void BackendConnection::on_data(std::span<char> bytes) {
   }
 }
 
-void BackendConnection::on_end() { lose(Failure::connection_lost, "it closed the connection"); }
+void BackendConnection::on_end() { lose(Failure::connection_lost, closed_text()); }
 
 void BackendConnection::on_drained() {
   if (Uploader* uploader = std::exchange(uploader_, nullptr)) uploader->on_upload_drained();

@@ -123,9 +123,11 @@ class BackendConnection : public Flushable,
   virtual routing::Request* arriving() const = 0;
   // At least so many bytes of it are still to come.
   virtual uint64_t arriving_left() const = 0;
-  // Sends the handshake's requests; verify() judges their answers.
+  // What the log says when the server hangs up.
+  virtual std::string_view closed_text() const { return "it closed the connection"; }
+  // Sends the handshake's requests; verify() judges their answers and may send more.
   virtual void send_handshake() = 0;
-  virtual bool verify(const routing::Request& request) const = 0;
+  virtual bool verify(const routing::Request& request) = 0;
 
   LeaseHolder* holder() const { return holder_; }
   void push_queue(routing::Request& request);

@@ -141,7 +141,7 @@ class MemcacheBinaryConnection final : public BackendConnection {
     take_internal(request, {command_.frame.data(), command_.frame_size});
   }
 
-  bool verify(const Request& request) const override {
+  bool verify(const Request& request) override {
     return request.reply_view().starts_with(memcache::kVersionPrefix);
   }
 

@@ -9,9 +9,10 @@
 // answered. A few: two, so that the node has the next one when it ends one; and where the round trip is longer, one
 // more for every kPace of it, so that the wait stays that short.
 //
-// A node older than 1.6 does not know meta commands: it answers ERROR to ms and takes its value for commands. So they
-// are refused once a handshake has told, and when one is on its way before that the connection is given up, for its
-// replies cannot be matched.
+// A node older than 1.6 does not know meta commands: it answers ERROR to ms and takes its value for commands. Once a
+// handshake has told, it is asked in older ones (ClassicExchange); when a meta command is on its way before that the
+// connection is given up, for its replies cannot be matched. A twemproxy passes on the version of the memcached behind it
+// and closes when it is asked anything newer than itself: so a close in such a moment makes the next handshake ask `mn`.
 
 #include <cstring>
 #include <string>
@@ -21,6 +22,7 @@
 #include "protocol/memcache/reply_line.h"
 #include "protocol/memcache/text.h"
 #include "proxy/backend.h"
+#include "proxy/memcache_classic.h"
 
 namespace overlord::proxy {
 namespace {
@@ -37,7 +39,7 @@ constexpr uint32_t kPace = 50;  // us
 
 class MemcacheConnection final : public BackendConnection {
  public:
-  using BackendConnection::BackendConnection;
+  explicit MemcacheConnection(Backend& backend) : BackendConnection(backend), classic_(turn_) {}
   ~MemcacheConnection() override { turn_.buffers.give(carry_); }
 
   void on_connected() override {
@@ -50,12 +52,21 @@ class MemcacheConnection final : public BackendConnection {
     if (!gathers || !stream_.out.empty()) BackendConnection::flush_turn();
   }
 
+  void on_end() override {
+    judge_close();
+    BackendConnection::on_end();
+  }
+  void on_error(int error) override {
+    judge_close();
+    BackendConnection::on_error(error);
+  }
+
  protected:
   void encode(Request& request) override {
     if (request.wire == Wire::memcache_value) return join_group(request);
     if (request.wire == Wire::memcache_meta) {
       if (backend_.without_meta()) [[unlikely]]
-        return refuse_meta(request);
+        return send_classic(request);
       ++metas_;
     }
     close_open_group();
@@ -89,7 +100,7 @@ class MemcacheConnection final : public BackendConnection {
         text = {carry_.data, carry_size_};
       }
       const Request* head = queue_head();
-      const bool meta = head != nullptr && head->wire == Wire::memcache_meta;
+      const bool meta = head != nullptr && head->wire == Wire::memcache_meta && !head->classic;
       line = meta ? memcache::parse_meta_reply_line(text) : memcache::parse_reply_line(text);
       if (line.kind == ReplyKind::incomplete) return carried || add_carry(bytes);
       if (line.kind == ReplyKind::bad) return false;
@@ -106,18 +117,37 @@ class MemcacheConnection final : public BackendConnection {
     begun_ = false;
     groups_on_way_ = 0;
     metas_ = 0;
+    classic_.reset();
   }
 
   Request* arriving() const override { return body_member_; }
   uint64_t arriving_left() const override { return body_left_; }
-  bool reply_begun() const override { return begun_ || carry_size_ > 0 || body_left_ > 0; }
+  bool reply_begun() const override { return begun_ || carry_size_ > 0 || body_left_ > 0 || classic_.begun(); }
+
+  std::string_view closed_text() const override {
+    if (state() != State::connecting) return BackendConnection::closed_text();
+    return "it closed the connection when it was asked its version (one that speaks binary only needs "
+           "backend_protocol)";
+  }
 
   void send_handshake() override { take_internal(make_internal(Wire::memcache_line), "version\r\n"); }
 
-  bool verify(const Request& request) const override {
+  bool verify(const Request& request) override {
     const std::string_view reply = request.reply_view();
+    if (request.wire == Wire::memcache_meta) {
+      backend_.set_meta(reply == memcache::kMetaNoop ? Backend::Meta::spoken : Backend::Meta::closes);
+      return true;
+    }
     if (!reply.starts_with(memcache::kVersionPrefix)) return false;
-    backend_.set_without_meta(is_before_meta(reply.substr(memcache::kVersionPrefix.size())));
+    if (is_before_meta(reply.substr(memcache::kVersionPrefix.size()))) {
+      backend_.set_meta(Backend::Meta::too_old);
+    } else if (backend_.meta() == Backend::Meta::too_old) {
+      backend_.set_meta(Backend::Meta::untold);
+    } else if (backend_.meta() == Backend::Meta::doubted) {
+      // Not along with the first: a twemproxy would close before it has answered that.
+      ++metas_;
+      take_internal(make_internal(Wire::memcache_meta), "mn\r\n");
+    }
     return true;
   }
 
@@ -127,13 +157,32 @@ class MemcacheConnection final : public BackendConnection {
     return version.size() > 3 && version.starts_with("1.") && version[2] < '6' && version[3] == '.';
   }
 
-  void refuse_meta(Request& request) {
-    request.set_static_reply(memcache::kMetaNotSpoken);
-    request.error_reply = true;
-    routing::finish(request);
+  // The peer has hung up. Was that its answer to a command that it does not know?
+  void judge_close() {
+    const Request* head = queue_head();
+    if (head == nullptr || head->classic || backend_.meta() >= Backend::Meta::spoken) return;
+    const bool gat = head->wire == Wire::memcache_group && head->retrieval.starts_with("gat");
+    if (head->wire != Wire::memcache_meta && !gat) return;
+    const bool again = backend_.meta() == Backend::Meta::doubted;
+    backend_.set_meta(again ? Backend::Meta::closes : Backend::Meta::doubted);
+  }
+
+  void send_classic(Request& request) {
+    close_open_group();
+    const std::string_view lines = classic_.begin(request);
+    if (lines.empty()) {
+      request.set_static_reply(classic_.refusal());
+      request.error_reply = true;
+      return routing::finish(request);
+    }
+    stream_.out.append(turn_.chunks(), lines);
+    if (classic_.value_at() > 0) stream_.out.append(turn_.chunks(), request.bytes.substr(classic_.value_at()));
+    push_queue(request);
   }
 
   void join_group(Request& request) {
+    if (backend_.without_meta() && request.retrieval.starts_with("gat")) [[unlikely]]
+      return send_classic(request);
     const size_t need = 1 + request.key.size();
     if (open_ != nullptr && (open_->retrieval != request.retrieval || open_keys_ == kMaxGroupKeys ||
                              open_size_ + need + 2 > kGroupLine || !may_share(request))) {
@@ -188,6 +237,11 @@ class MemcacheConnection final : public BackendConnection {
     if (!carried) bytes.remove_prefix(line.size);
     carry_size_ = 0;
     bool good = false;
+    if (head->classic) [[unlikely]] {
+      good = take_classic_line(*head, line, whole_line);
+      if (carry_size_ == 0) turn_.buffers.give(carry_);
+      return good;
+    }
     switch (head->wire) {
       case Wire::memcache_group: good = take_group_line(*head, line, whole_line, bytes, carried); break;
       case Wire::memcache_stats: good = take_stats_line(*head, line, whole_line); break;
@@ -223,6 +277,28 @@ class MemcacheConnection final : public BackendConnection {
     return true;
   }
 
+  bool take_classic_line(Request& head, const ReplyLine& line, std::string_view text) {
+    switch (classic_.take(head, line, text)) {
+      case ClassicExchange::Step::broken: return false;
+      case ClassicExchange::Step::more: return true;
+      case ClassicExchange::Step::item:
+        body_member_ = &head;
+        body_left_ = line.value_size + 2;
+        if (classic_.discards()) return true;
+        turn_.buffers.give(head.reply_buffer);
+        add_piece(head, classic_.reply());
+        return true;
+      case ClassicExchange::Step::done: break;
+    }
+    const std::string_view reply = classic_.reply();
+    if (!reply.empty() && !head.finished) {
+      head.error_reply = memcache::binary::is_error_line(reply);
+      turn_.requests.set_reply(head, reply);
+    }
+    pop_head();
+    return true;
+  }
+
   bool take_meta_line(Request& head, const ReplyLine& line, std::string_view text, std::string_view& bytes,
                       bool carried) {
     const bool shows_key = head.key_count > 0;
@@ -230,6 +306,7 @@ class MemcacheConnection final : public BackendConnection {
     if (line.kind != ReplyKind::value) {
       if (line.kind != ReplyKind::line && line.kind != ReplyKind::error) return false;
       --metas_;
+      if (line.kind == ReplyKind::line) backend_.set_meta(Backend::Meta::spoken);
       finish_line(head, line, text, carried || shows_key);
       return true;
     }
@@ -301,9 +378,10 @@ class MemcacheConnection final : public BackendConnection {
     }
     bytes.remove_prefix(part);
     body_left_ -= part;
-    add_piece(*body_member_, piece);
+    if (!body_member_->classic || !classic_.discards()) add_piece(*body_member_, piece);
     if (body_left_ == 0) {
       Request& member = *std::exchange(body_member_, nullptr);
+      if (member.classic) return true;  // END comes yet
       if (member.wire == Wire::memcache_meta) {
         --metas_;
         pop_head();
@@ -356,6 +434,7 @@ class MemcacheConnection final : public BackendConnection {
   bool begun_ = false;
   uint32_t metas_ = 0;  // meta commands in the queue
   std::string shown_;   // a meta reply with its key put in
+  ClassicExchange classic_;
   // A reply line that was cut by the end of what was received.
   Buffer carry_;
   size_t carry_size_ = 0;

@@ -144,18 +144,6 @@ TEST_F(MemcacheMetaTest, AClientThatLeftGetsNothingAndTheNextOneItsOwn) {
   EXPECT_TRUE(stays.is("VA 1\r\nB\r\n"));
 }
 
-TEST_F(MemcacheMetaTest, ANodeBefore16GetsNone) {
-  up("VERSION 1.5.22\r\n");
-  Asker& refused = meta("ms a 9\r\nflush_all\r\n");
-  end_turn();
-  EXPECT_EQ(take_sent(), "");
-  EXPECT_TRUE(refused.is("SERVER_ERROR backend does not speak the meta protocol\r\n"));
-  Asker& text = ask(Wire::memcache_line, "delete c\r\n");
-  end_turn();
-  receive("NOT_FOUND\r\n");
-  EXPECT_TRUE(text.is("NOT_FOUND\r\n"));
-}
-
 TEST_F(MemcacheMetaTest, ANodeBefore16ThatWasAskedTooSoonIsGivenUp) {
   make(config::CacheType::memcache);
   Asker& early = meta("ms a 5\r\nget b\r\n");
@@ -166,6 +154,65 @@ TEST_F(MemcacheMetaTest, ANodeBefore16ThatWasAskedTooSoonIsGivenUp) {
   receive("VERSION 1.4.39\r\nERROR\r\nEND\r\nNOT_FOUND\r\n");
   EXPECT_TRUE(early.failed(Failure::bad_reply));
   EXPECT_TRUE(other.failed(Failure::bad_reply));
+}
+
+// As twemproxy does, which passes on the version of the memcached behind it.
+TEST_F(MemcacheMetaTest, ANodeThatClosesAtMetaCommandsIsAskedInOlderOnes) {
+  up();
+  Asker& lost = meta("mg a v\r\n");
+  end_turn();
+  loop.end(link());
+  end_turn();
+  EXPECT_TRUE(lost.failed(Failure::connection_lost));
+  connection->open();
+  end_turn();
+  loop.accept(link());
+  end_turn();
+  EXPECT_EQ(take_sent(), "version\r\n");
+  receive("VERSION 1.6.18\r\n");
+  EXPECT_EQ(take_sent(), "mn\r\n");
+  loop.fail(link(), ECONNRESET);
+  end_turn();
+  connection->open();
+  end_turn();
+  loop.accept(link());
+  end_turn();
+  EXPECT_EQ(take_sent(), "version\r\n");
+  receive("VERSION 1.6.18\r\n");
+  Asker& served = meta("mg a v\r\n");
+  end_turn();
+  EXPECT_EQ(take_sent(), "gets a\r\n");
+  receive("END\r\n");
+  EXPECT_TRUE(served.is("EN\r\n"));
+}
+
+TEST_F(MemcacheMetaTest, ANodeThatDiedAtAMetaCommandIsAskedThemAgain) {
+  up();
+  meta("mg a v\r\n");
+  end_turn();
+  loop.end(link());
+  end_turn();
+  connection->open();
+  end_turn();
+  loop.accept(link());
+  end_turn();
+  EXPECT_EQ(take_sent(), "version\r\n");
+  receive("VERSION 1.6.18\r\n");
+  EXPECT_EQ(take_sent(), "mn\r\n");
+  EXPECT_EQ(connection->state(), BackendConnection::State::connecting);
+  receive("MN\r\n");
+  Asker& served = meta("mg a v\r\n");
+  end_turn();
+  EXPECT_EQ(take_sent(), "mg a v\r\n");
+  receive("EN\r\n");
+  EXPECT_TRUE(served.is("EN\r\n"));
+  loop.end(link());  // it has shown what it knows: nothing is doubted any more
+  end_turn();
+  connection->open();
+  end_turn();
+  loop.accept(link());
+  end_turn();
+  EXPECT_EQ(take_sent(), "version\r\n");
 }
 
 TEST_F(MemcacheMetaTest, OtherServersVersionsAreTakenForNew) {

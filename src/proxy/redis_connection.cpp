@@ -143,7 +143,7 @@ class RedisConnection final : public BackendConnection {
     return error || !transaction;  // nothing else can follow a command that was not queued
   }
 
-  bool verify(const Request& request) const override {
+  bool verify(const Request& request) override {
     const std::string_view answer = request.reply_view();
     if (must_be_master() && answer.starts_with("*")) return answer.find("\r\nmaster\r\n") != std::string_view::npos;
     if (request.key == kAskVersion) {

@@ -138,6 +138,7 @@ struct Request {
   bool in_order : 1;        // its client has other requests in flight: it must not overtake them
   bool asking : 1;          // redis: ASKING goes in front of it on the same connection
   bool reached : 1;         // it failed, and its bytes may have reached the backend
+  bool classic : 1;         // memcache: asked in older commands (ClassicExchange)
   bool queue_error : 1;     // a transaction: its reply is the error that one of its commands got instead of QUEUED
   uint8_t hop_count;
   uint8_t opcode;        // memcache binary: as the client sent it
@@ -152,7 +153,7 @@ struct Request {
   std::string_view retrieval;
   uint32_t key_hash;
   uint32_t pending;   // children without an answer
-  uint32_t preludes;  // a transaction: so many replies (OK, QUEUED) come before the one that is its answer
+  uint32_t preludes;  // so many replies come before the last one (of a transaction: OK, QUEUED; of a classic one)
   uint32_t opaque;    // memcache binary: goes back to the client
   uint32_t weight;    // what it counts for in the client's pipeline: 1, or the keys of a multi-get
   const redis::Command* command;

@@ -102,12 +102,14 @@ Outcome read_error(std::string_view line) {
     const std::string_view text = line.substr(kServer.size());
     if (text.starts_with("object too large")) return known(Status::too_large);
     if (text.starts_with("out of memory") || text.starts_with("Out of memory")) return known(Status::out_of_memory);
+    if (kMadeMeanwhile.starts_with(line)) return {.status = Status::temporary_failure, .text = text};
     return {.status = Status::internal_error, .text = text};
   }
   if (line.starts_with(kClient)) {
     const std::string_view text = line.substr(kClient.size());
     if (text.starts_with("cannot increment or decrement")) return known(Status::not_a_number);
-    return {.status = Status::invalid, .text = text};
+    const bool impossible = text.find(" not possible with a backend without") != std::string_view::npos;
+    return {.status = impossible ? Status::not_supported : Status::invalid, .text = text};
   }
   return line.starts_with("ERROR") ? known(Status::unknown_command) : known(Status::internal_error);
 }

@@ -43,8 +43,14 @@ inline constexpr std::string_view kMetaBadArithmeticMode = "CLIENT_ERROR invalid
 inline constexpr std::string_view kMetaLongOpaque = "CLIENT_ERROR opaque token too long\r\n";
 inline constexpr std::string_view kMetaGetTooManyFlags = "CLIENT_ERROR options flags are too long\r\n";
 inline constexpr std::string_view kMetaTooManyFlags = "CLIENT_ERROR options flags too long\r\n";
-// A node older than 1.6: it would take the value of ms for commands.
-inline constexpr std::string_view kMetaNotSpoken = "SERVER_ERROR backend does not speak the meta protocol\r\n";
+// What a node without meta commands cannot be asked.
+inline constexpr std::string_view kNotInClassic =
+    "CLIENT_ERROR flag not possible with a backend without meta commands\r\n";
+inline constexpr std::string_view kCommandNotInClassic =
+    "CLIENT_ERROR command not possible with a backend without meta commands\r\n";
+inline constexpr std::string_view kKeyNotInClassic =
+    "CLIENT_ERROR key not possible with a backend without meta commands\r\n";
+inline constexpr std::string_view kMadeMeanwhile = "SERVER_ERROR item made by another client meanwhile, try again\r\n";
 
 // What a node that speaks binary only cannot be asked.
 inline constexpr std::string_view kNotInBinary = "CLIENT_ERROR flag not possible with a binary backend\r\n";
