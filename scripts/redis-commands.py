@@ -49,7 +49,7 @@ TREATMENT = {
         cluster|info cluster|keyslot cluster|links cluster|myid cluster|nodes cluster|replicas cluster|shards
         cluster|slaves cluster|slots
         acl|cat acl|dryrun acl|genpass acl|getuser acl|list acl|log acl|users acl|whoami
-        command command|count command|docs command|getkeys command|getkeysandflags command|help command|info
+        command command|count command|getkeys command|getkeysandflags command|help command|info
         command|list
         client client|caching client|getname client|getredir client|id client|info client|kill client|list
         client|maint_notifications client|no-evict client|no-touch client|reply client|setinfo client|setname
@@ -64,6 +64,8 @@ TREATMENT = {
     "all_counts": "pubsub|numsub pubsub|shardnumsub",
     "all_most": "pubsub|numpat",
     "all_least": "wait",
+    "docs": "command|docs",
+    "slot": "cluster|countkeysinslot cluster|getkeysinslot",
     "transaction": "multi exec discard watch unwatch",
     # One key, and yet: another database, a part of other mechanisms, or debugging.
     "refused": "move pfdebug restore-asking",
@@ -114,6 +116,8 @@ TREATMENT_WORDS = [
     ("all_running", "to every node, the reply of the first that is running a function, else of the first"),
     ("all_random", "to every node, one of their keys by chance, each as likely as any other"),
     ("any_node", "to the first node; all would say the same"),
+    ("docs", "what the first node says; the proxy's own words about what it refuses, or what only it knows"),
+    ("slot", "to the node that owns the slot; refused unless a Redis Cluster is behind"),
     ("local", "answered by the proxy"),
     ("blocking", "several keys on one node; waits there without keeping anybody else waiting"),
     ("all_channels", "to every node, the arrays merged, each channel once"),

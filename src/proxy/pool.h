@@ -27,6 +27,9 @@ class Pool : public routing::Route {
   // Another number whenever keys may have gone to other backends.
   virtual uint64_t placement() const { return 0; }
 
+  // Who has a slot; null when nobody has it, or keys are not in slots here.
+  virtual Backend* slot_owner(uint16_t /*slot*/) const { return nullptr; }
+
   // The backend with this id; null when there is none (any more).
   Backend* find(int32_t id) const {
     for (const auto& backend : backends()) {

@@ -19,7 +19,7 @@ class RedisSession;
 struct ClientQuery {
   enum class Act : uint8_t { list, kill, denials, forget_denials } act = Act::list;
   size_t most = 0;            // denials: so many, the newest
-  bool nobody = false;        // a type that the proxy's clients never have
+  enum class Type : uint8_t { any, normal, pubsub, other } type = Type::any;  // other: no client of a proxy is that
   std::vector<uint64_t> ids;  // one of them
   std::string address;
   std::string local_address;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "proxy/answer.h"
+#include "proxy/redis_docs.h"
 #include "proxy/redis_scan.h"
 #include "proxy/reply_bytes.h"
 
@@ -197,7 +198,11 @@ void send_to_nodes(Request& parent, const redis::RequestParser& request, Cluster
   cluster.pool().owners(nodes);
   if (nodes.empty()) return routing::fail(parent, Failure::no_backend);
   parent.answer = answer_of(treatment);
-  if (treatment == Treatment::any_node) nodes.resize(1);
+  if (treatment == Treatment::any_node || treatment == Treatment::docs) nodes.resize(1);
+  if (treatment == Treatment::docs) {
+    parent.bytes = request.wire();
+    if (!cluster.turn().requests.keep_bytes(parent)) return routing::fail(parent, Failure::too_large);
+  }
   const bool pairs = treatment == Treatment::all_random;
   // All children exist before the first is sent: one that fails at once must not complete the parent.
   for (size_t i = 0; i < nodes.size() * (pairs ? 2 : 1); ++i) {
@@ -219,6 +224,7 @@ void write_merged_answer(Request& parent, RequestPool& pool, ChunkQueue& out) {
   switch (parent.command->treatment) {
     case Treatment::all_any: return write_all_any(parent, pool, out);
     case Treatment::all_random: return write_random_key(parent, pool, out);
+    case Treatment::docs: return write_docs(parent, pool, out);
     default: break;
   }
   if (write_first_error(parent, pool, out, routing::redis_error_line)) return;

@@ -108,7 +108,7 @@ std::string RedisSession::info_text() const {
   if (wants("server")) {
     section("Server");
     line("redis_version", cluster_.shown_version());
-    line("redis_mode", "standalone");
+    line("redis_mode", shown_as_cluster() ? "cluster" : "standalone");
     line("overlord_version", OVERLORD_VERSION);
     line("process_id", std::to_string(::getpid()));
     line("uptime_in_seconds", std::to_string(now - cluster_.shared().started_at));

@@ -37,16 +37,28 @@ bool parse_id(std::string_view text, uint64_t& id) {
   return failed == std::errc{} && end == text.data() + text.size() && id > 0;
 }
 
-// The clients of a proxy are normal ones. False: there is no such type.
-bool parse_type(std::string_view text, bool& nobody) {
-  nobody = !equals_upper(text, "NORMAL");
-  return !nobody || equals_upper(text, "MASTER") || equals_upper(text, "REPLICA") || equals_upper(text, "SLAVE") ||
-         equals_upper(text, "PUBSUB");
+// False: there is no such type.
+bool parse_type(std::string_view text, ClientQuery::Type& type) {
+  using Type = ClientQuery::Type;
+  type = equals_upper(text, "NORMAL") ? Type::normal : equals_upper(text, "PUBSUB") ? Type::pubsub : Type::other;
+  return type != Type::other || equals_upper(text, "MASTER") || equals_upper(text, "REPLICA") ||
+         equals_upper(text, "SLAVE");
 }
 
 std::string unknown_type(std::string_view type) { return "ERR Unknown client type '" + std::string(type) + "'"; }
 
 }  // namespace
+
+// The server's letters, in its order.
+std::string RedisSession::flags_text(bool unix_socket) const {
+  std::string flags;
+  if (subscribed()) flags += 'P';
+  if (in_transaction()) flags += 'x';
+  if ((blocked_ != nullptr && blocked_->blocked()) || (replica_wait_ != nullptr && replica_wait_->waiting()))
+    flags += 'b';
+  if (unix_socket) flags += 'U';
+  return flags.empty() ? "N" : flags;
+}
 
 std::string RedisSession::describe() const {
   const int fd = turn_.loop.fd(stream_);
@@ -64,10 +76,15 @@ std::string RedisSession::describe() const {
   field("name", told_ == nullptr ? std::string_view{} : told_->name);
   field("age", std::to_string(now / kSecond - born_));
   field("idle", std::to_string(idle_ns() / kSecond));
-  field("flags", "N");
+  field("flags", flags_text(local.family() == AF_UNIX));
   field("db", "0");
-  for (const std::string_view none : {"sub", "psub", "ssub"}) field(none, "0");
-  field("multi", "-1");
+  const auto topics = [this](TopicKind kind) {
+    return std::to_string(subscriptions_ == nullptr ? 0 : subscriptions_->of(kind).size());
+  };
+  field("sub", topics(TopicKind::channel));
+  field("psub", topics(TopicKind::pattern));
+  field("ssub", topics(TopicKind::shard));
+  field("multi", in_transaction() ? std::to_string(transaction_->size()) : "-1");
   field("qbuf", std::to_string(kept_bytes()));
   for (const std::string_view none : {"qbuf-free", "argv-mem", "multi-mem", "rbs", "rbp", "obl", "oll"}) {
     field(none, "0");
@@ -87,7 +104,9 @@ std::string RedisSession::describe() const {
 }
 
 bool RedisSession::matches(const ClientQuery& query) const {
-  if (query.nobody || query.except == id() || !stream_.attached()) return false;
+  if (query.except == id() || !stream_.attached()) return false;
+  using Type = ClientQuery::Type;
+  if (query.type != Type::any && query.type != (subscribed() ? Type::pubsub : Type::normal)) return false;
   if (!query.ids.empty() && std::ranges::find(query.ids, id()) == query.ids.end()) return false;
   if (!query.user.empty() && (user_ == nullptr || user_->name() != query.user)) return false;
   if (query.address.empty() && query.local_address.empty()) return true;
@@ -135,7 +154,7 @@ void RedisSession::client_list() {
   auto query = std::make_shared<ClientQuery>();
   redis::RequestArgs args(*parser_);
   if (args.size() == 4 && equals_upper(args.at(2), "TYPE")) {
-    if (!parse_type(args.at(3), query->nobody)) return error(unknown_type(args.at(3)));
+    if (!parse_type(args.at(3), query->type)) return error(unknown_type(args.at(3)));
   } else if (args.size() > 3 && equals_upper(args.at(2), "ID")) {
     for (uint32_t i = 3; i < args.size(); ++i) {
       int64_t id = 0;
@@ -166,7 +185,7 @@ void RedisSession::client_kill() {
       if (!parse_id(value, id)) return error("ERR client-id should be greater than 0");
       query->ids.assign(1, id);
     } else if (equals_upper(option, "TYPE")) {
-      if (!parse_type(value, query->nobody)) return error(unknown_type(value));
+      if (!parse_type(value, query->type)) return error(unknown_type(value));
     } else if (equals_upper(option, "ADDR")) {
       query->address = value;
     } else if (equals_upper(option, "LADDR")) {

@@ -6,12 +6,20 @@
 
 #include "hashing/hash_tag.h"
 #include "hashing/slot.h"
+#include "protocol/redis/key_positions.h"
 #include "protocol/redis/writer.h"
 #include "proxy/cluster_view.h"
 #include "proxy/redis_session.h"
 
 namespace overlord::proxy {
+
+using routing::Answer;
+using routing::Request;
+using routing::Wire;
+
 namespace {
+
+constexpr std::string_view kNoCluster = "ERR This instance has cluster support disabled";
 
 // The proxy's address as this client reached it: what a proxy that was told no other announces.
 config::Address reached_at(const net::SocketAddress& local) {
@@ -38,8 +46,26 @@ bool RedisSession::shown_as_cluster() const {
          !cluster.cluster_proxies.empty();
 }
 
+// CLUSTER COUNTKEYSINSLOT and GETKEYSINSLOT. While a slot moves its keys are on two nodes, and this is the one that owns
+// it, as for a client of the cluster.
+void RedisSession::ask_slot_owner(const redis::Command& command) {
+  if (!shown_as_cluster()) return error(kNoCluster);
+  if (moving_pool() == nullptr) {
+    return error("ERR the keys of this cluster are not in slots: what looks like a Redis Cluster is the proxy");
+  }
+  int64_t slot = 0;
+  const bool valid = redis::parse_number(parser_->arg(2), slot) && slot >= 0 && slot < hashing::kSlots;
+  Request& request = new_request(Wire::redis, Answer::reply);
+  request.command = &command;
+  request.bytes = parser_->wire();
+  // Any node says best what is wrong with the number.
+  Backend* const owner = cluster_.pool().slot_owner(valid ? static_cast<uint16_t>(slot) : uint16_t{0});
+  if (owner == nullptr) return routing::fail(request, routing::Failure::slot_not_served);
+  owner->send(request);
+}
+
 void RedisSession::local_cluster(const redis::Command& command) {
-  if (!shown_as_cluster()) return error("ERR This instance has cluster support disabled");
+  if (!shown_as_cluster()) return error(kNoCluster);
   const std::string_view sub = command.name.substr(command.name.find('|') + 1);
   std::string& out = cluster_.scratch();
   out.clear();

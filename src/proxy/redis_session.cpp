@@ -106,15 +106,18 @@ Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
     case ParseStatus::incomplete:
       return parser_->pending_bulk() > kStreamValue ? consider_upload(bytes, used) : Step::need_more;
     case ParseStatus::error: answer_and_close(parser_->error()); return Step::stop;
-    case ParseStatus::complete:
+    case ParseStatus::complete: {
+      const ReplyMode mode = reply_mode_;
       handle();
       if (std::exchange(later_, false)) [[unlikely]] {
+        reply_mode_ = mode;  // the message will step it
         cluster_.counters().requests.sub();
         parser_->reset();
         wait_for_answers();
         return Step::need_more;
       }
       break;
+    }
     case ParseStatus::skip: break;
   }
   used = parser_->size();
@@ -274,7 +277,9 @@ void RedisSession::handle() {
     case Treatment::all_channels:
     case Treatment::all_counts:
     case Treatment::all_most:
+    case Treatment::docs:
     case Treatment::any_node: return over_nodes(*command);
+    case Treatment::slot: return ask_slot_owner(*command);
     case Treatment::all_least: return wait_for_replicas(*command);
     case Treatment::local: return local(*command);
     case Treatment::transaction: return transaction(*command);

@@ -114,6 +114,7 @@ class RedisSession final : public Session {
   void set_name(std::string_view name);
   // redis_local_client.cpp
   void local_client(const redis::Command& command);
+  std::string flags_text(bool unix_socket) const;
   void client_list();
   void client_kill();
   void client_reply();
@@ -131,6 +132,7 @@ class RedisSession final : public Session {
   // redis_local_cluster.cpp
   bool shown_as_cluster() const;
   void local_cluster(const redis::Command& command);
+  void ask_slot_owner(const redis::Command& command);
   void local_info();
   std::string info_text() const;
 

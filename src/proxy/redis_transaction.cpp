@@ -136,6 +136,7 @@ void RedisSession::queue_command(const Command& command) {
       if (!place_queued(command)) return;
       [[fallthrough]];
     case Treatment::any_node:
+    case Treatment::docs:
     case Treatment::transaction: fits = transaction_->queue(parser_->wire(), reply_shape_); break;
     case Treatment::refused: return refuse(command);
     default: return refuse_queued(command);

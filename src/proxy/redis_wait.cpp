@@ -1,5 +1,6 @@
 #include "proxy/redis_wait.h"
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <utility>
@@ -73,6 +74,10 @@ HopResult ReplicaWait::on_reply(Request& child, uint64_t place) noexcept {
     mine.backend->leases().drop(*connection);
   }
   return HopResult::done;
+}
+
+bool ReplicaWait::waiting() const {
+  return std::ranges::any_of(places_, [](const auto& place) { return place->connection != nullptr; });
 }
 
 void ReplicaWait::end() noexcept {

@@ -27,6 +27,8 @@ class ReplicaWait final : public routing::Route {
 
   // parent: gets a child for each node; the one before has been answered. patience: as LeasedConnection::send.
   void ask(routing::Request& parent, const std::vector<Backend*>& nodes, std::string_view wait, uint64_t patience);
+  // A node has not answered.
+  bool waiting() const;
   // The client has gone.
   void end() noexcept;
 

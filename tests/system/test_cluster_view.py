@@ -26,6 +26,10 @@ def test_a_cluster_client_finds_the_proxy(pool, io):
         assert client.delete("key-1") == 1 and client.get("key-1") is None
         assert client.cluster_keyslot("123456789") == 0x31c3 and client.cluster_keyslot("a{b}c") == \
             client.cluster_keyslot("b")
+        info = client.info(target_nodes=client.get_default_node())
+        assert (info["redis_mode"], info["cluster_enabled"]) == ("cluster", 1)
+        with pytest.raises(redis.exceptions.ResponseError, match="not in slots"):
+            client.cluster_countkeysinslot(0)
         assert client.cluster_info(target_nodes=client.get_default_node())["cluster_state"] == "ok"
         client.close()
 
@@ -55,8 +59,10 @@ def test_two_proxies_share_the_slots(pool, io):
 
 def test_without_it_cluster_is_off_as_in_a_server(rd, rd_direct):
     client = rd()
-    for call in (("CLUSTER", "SLOTS"), ("CLUSTER", "INFO"), ("CLUSTER", "KEYSLOT", "a"), ("CLUSTER", "NODES")):
+    for call in (("CLUSTER", "SLOTS"), ("CLUSTER", "INFO"), ("CLUSTER", "KEYSLOT", "a"), ("CLUSTER", "NODES"),
+                 ("CLUSTER", "COUNTKEYSINSLOT", "0"), ("CLUSTER", "GETKEYSINSLOT", "0", "1")):
         assert client.cmd_raw(*call) == rd_direct().cmd_raw(*call)
+    assert b"redis_mode:standalone\r\n" in client.cmd("INFO", "server")
     with pytest.raises(redis.exceptions.RedisClusterException):
         RedisCluster(host=client.sock.getpeername()[0], port=client.sock.getpeername()[1])
 

@@ -55,6 +55,44 @@ def test_info_of_a_client(rd):
     assert b" resp=3" in client.cmd_raw("CLIENT", "INFO")
 
 
+def test_states_are_shown_as_the_server_shows_them(rd, rd_direct, keys):
+    k = keys.any()
+    seen = []
+    for make in (rd, rd_direct):
+        me, other, waiter = make(), make(), make()
+        number = other.cmd("CLIENT", "ID")
+        waiting = waiter.cmd("CLIENT", "ID")
+        states = []
+
+        def state(client_id, me=me, states=states):
+            line = lines(me.cmd("CLIENT", "LIST", "ID", client_id))[client_id]
+            states.append([line[name] for name in ("flags", "sub", "psub", "ssub", "multi", "resp", "cmd")])
+
+        state(number)
+        other.ok("MULTI")
+        state(number)
+        other.cmd("SET", k, 1)
+        other.cmd("CLIENT", "GETNAME")
+        state(number)
+        other.cmd("EXEC")
+        other.send(resp("SUBSCRIBE", k + b"1", k + b"2") + resp("PSUBSCRIBE", k + b"*") + resp("SSUBSCRIBE", k))
+        for _ in range(4):
+            other.reply()
+        state(number)
+        listed = lines(me.cmd("CLIENT", "LIST", "TYPE", "pubsub"))
+        assert number in listed and waiting not in listed
+        listed = lines(me.cmd("CLIENT", "LIST", "TYPE", "normal"))
+        assert number not in listed and waiting in listed
+        waiter.send(resp("BLPOP", k + b"list", 0))
+        harness.wait_until(lambda me=me, waiting=waiting: b"flags=b " in me.cmd("CLIENT", "LIST", "ID", waiting), 10,
+                           "the client to wait")
+        state(waiting)
+        other.close()
+        waiter.close()
+        seen.append(states)
+    assert seen[0] == seen[1]
+
+
 def test_list_has_the_fields_of_the_server(rd, rd_direct):
     ours, theirs = rd(), rd_direct()
     a, b = (list(next(iter(lines(c.cmd("CLIENT", "INFO")).values()))) for c in (ours, theirs))
@@ -113,6 +151,14 @@ def test_a_client_that_leaves_while_it_asks(shared):
         with RedisConn(proxy.address) as leaver:
             leaver.send(resp("CLIENT", "LIST") * 20)
     assert clients[0].cmd("PING") == "PONG"
+
+
+def test_a_command_that_has_to_wait_is_skipped_once(rd, rd_direct, keys):
+    name = keys.any()
+    for client in (rd(), rd_direct()):
+        for waits in (resp("WATCH", name), resp("BLPOP", name + b"l", "0.01"), resp("WAIT", 0, 0)):
+            client.send(resp("SET", name, "v") + resp("CLIENT", "REPLY", "SKIP") + waits + resp("GET", name) + resp("PING"))
+            assert [client.reply() for _ in range(3)] == ["OK", b"v", "PONG"]
 
 
 @pytest.mark.parametrize("big", [False, True])

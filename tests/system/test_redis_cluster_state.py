@@ -6,7 +6,7 @@ import harness
 from clients import RedisConn, RedisError, resp
 from conftest import Clients
 from harness import wait_until
-from redis_cluster import RedisCluster, cluster_of, key_in
+from redis_cluster import RedisCluster, cluster_of, key_in, slot_of
 
 CROSS = "CROSSSLOT Keys in request don't hash to the same slot"
 
@@ -51,6 +51,22 @@ def moving(cluster):
         cluster.end_move(slot, target)
 
     return tag, move
+
+
+def test_keys_of_a_slot(rd, cluster):
+    key = key_in(slot_of(b"counted"))
+    slot = slot_of(key)
+    client = rd()
+    for n in range(5):
+        client.ok("SET", key + b"%d" % n, n)
+    assert client.cmd("CLUSTER", "COUNTKEYSINSLOT", slot) == 5
+    assert sorted(client.cmd("CLUSTER", "GETKEYSINSLOT", slot, 9)) == [key + b"%d" % n for n in range(5)]
+    assert len(client.cmd("CLUSTER", "GETKEYSINSLOT", slot, 2)) == 2
+    for line in (("COUNTKEYSINSLOT", "x"), ("COUNTKEYSINSLOT", 16384), ("COUNTKEYSINSLOT", -1), ("GETKEYSINSLOT", 0, "x"),
+                 ("GETKEYSINSLOT", 99999, 1), ("GETKEYSINSLOT", 0, -1), ("COUNTKEYSINSLOT",), ("GETKEYSINSLOT", 0)):
+        assert client.cmd("CLUSTER", *line) == cluster.masters[0].ask("CLUSTER", *line), line
+    client.ok("MULTI")
+    assert "not supported inside" in client.cmd("CLUSTER", "COUNTKEYSINSLOT", 0)
 
 
 def test_transactions_in_one_slot(rd):

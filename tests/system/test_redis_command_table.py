@@ -5,8 +5,9 @@ import sys
 
 import pytest
 
-from clients import RedisError, resp
-from harness import REPO
+import harness
+from clients import RedisConn, RedisError, resp
+from harness import REPO, wait_until
 
 
 def test_the_table_in_the_tree_is_current():
@@ -92,6 +93,32 @@ def test_command_docs(rd, rd_direct):
     assert facts(ours.cmd("COMMAND", "DOCS")) == facts(theirs.cmd("COMMAND", "DOCS"))
     for names in (["get"], ["nosuch"], ["get", "nosuch", "SET"], ["client|list"], ["client"]):
         assert facts(ours.cmd("COMMAND", "DOCS", *names)) == facts(theirs.cmd("COMMAND", "DOCS", *names)), names
+
+
+def test_docs_are_the_nodes_where_the_proxy_does_the_same(io, rd, rd_direct, resources):
+    for version in (2, 3):
+        ours, theirs = rd(), rd_direct()
+        for client in (ours, theirs):
+            client.cmd_raw("HELLO", version)
+        for names in (["get"], ["SET", "nosuch", "sort", "xadd"], ["config|get", "zadd"], ["nosuch"]):
+            assert ours.cmd_raw("COMMAND", "DOCS", *names) == theirs.cmd_raw("COMMAND", "DOCS", *names), names
+    client = rd()
+    for name in ("monitor", "config|set"):
+        doc = pairs(client.cmd("COMMAND", "DOCS", "get", name)[3])
+        assert doc[b"summary"] == b"Not supported through the proxy"
+    whole = pairs(client.cmd("COMMAND", "DOCS"))
+    assert b"arguments" in pairs(whole[b"hset"]) and b"arguments" not in pairs(whole[b"debug"])
+    assert b"arguments" in pairs(pairs(pairs(whole[b"xgroup"])[b"subcommands"])[b"xgroup|create"])
+    names = client.cmd("COMMAND", "DOCS", "client|setinfo", "GET", "client|SETINFO")
+    assert names[::2] == [b"get", b"client|setinfo"]
+    # Nobody there to ask: the proxy's own.
+    server = resources(harness.Redis())
+    with harness.Proxy(harness.redis([server]), io=io) as proxy, RedisConn(proxy.address) as client:
+        server.kill9()
+        wait_until(lambda: str(client.cmd("GET", "x")).startswith("ERR"), 10, "the backend to be down")
+        docs = pairs(client.cmd("COMMAND", "DOCS", "get", "nosuch"))
+        assert list(docs) == [b"get"] and pairs(docs[b"get"])[b"group"] == b"string"
+        assert len(client.cmd("COMMAND", "DOCS")) == 2 * client.cmd("COMMAND", "COUNT")
 
 
 CALLS = [

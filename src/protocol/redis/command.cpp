@@ -91,6 +91,8 @@ std::string_view treatment_name(Treatment treatment) {
     case Treatment::all_running: return "all_running";
     case Treatment::all_random: return "all_random";
     case Treatment::any_node: return "any_node";
+    case Treatment::docs: return "docs";
+    case Treatment::slot: return "slot";
     case Treatment::local: return "local";
     case Treatment::blocking: return "blocking";
     case Treatment::all_channels: return "all_channels";

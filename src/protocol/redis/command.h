@@ -35,6 +35,8 @@ enum class Treatment : uint8_t {
   all_most,      // the greatest integer (PUBSUB NUMPAT)
   all_least,     // the smallest integer, on connections of the client's own (WAIT)
   any_node,      // to the first node only
+  docs,          // COMMAND DOCS: of the first node, and of the proxy
+  slot,          // to the owner of the slot that is the first argument (CLUSTER COUNTKEYSINSLOT)
   local,         // answered by the proxy
   blocking,      // several keys on one node; waits there on a connection of its own
   channel,       // goes to the node that the channel's name hashes to

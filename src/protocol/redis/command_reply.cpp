@@ -110,7 +110,9 @@ std::string_view summary(Treatment treatment) {
     case Treatment::all_any:
     case Treatment::all_running:
     case Treatment::all_random: return "Through the proxy: sent to all nodes and merged";
+    case Treatment::docs:
     case Treatment::any_node: return "Through the proxy: answered by one node";
+    case Treatment::slot: return "Through the proxy: goes to the slot's node";
     case Treatment::local: return "Answered by the proxy";
     case Treatment::all_channels:
     case Treatment::all_counts:
@@ -123,22 +125,6 @@ std::string_view summary(Treatment treatment) {
     case Treatment::refused: return "Not supported through the proxy";
   }
   return {};
-}
-
-void append_docs(std::string& out, const Command& command) {
-  append_bulk(out, command.name);
-  const bool container = !command.subcommands.empty();
-  append_array_header(out, container ? 8 : 6);
-  append_bulk(out, "summary");
-  append_bulk(out, container ? "See its subcommands" : summary(command.treatment));
-  append_bulk(out, "since");
-  append_bulk(out, command.since);
-  append_bulk(out, "group");
-  append_bulk(out, command.group);
-  if (!container) return;
-  append_bulk(out, "subcommands");
-  append_array_header(out, command.subcommands.size() * 2);
-  for (const Command& sub : command.subcommands) append_docs(out, sub);
 }
 
 using Learned = std::span<const Command* const>;
@@ -185,16 +171,6 @@ void append_infos(std::string& out, const Args& names, Learned learned) {
       out += "$-1\r\n";
     }
   }
-}
-
-void append_all_docs(std::string& out, const Args& names, Learned learned) {
-  std::vector<const Command*> wanted;
-  for (const std::string_view name : names) {
-    if (const Command* const command = find_full_name(name, learned)) wanted.push_back(command);
-  }
-  if (names.empty()) wanted = top_level(learned);
-  append_array_header(out, wanted.size() * 2);
-  for (const Command* const command : wanted) append_docs(out, *command);
 }
 
 enum class Filter : uint8_t { all, module, category, pattern };
@@ -316,6 +292,22 @@ void append_help(std::string& out) {
 
 }  // namespace
 
+void append_command_doc(std::string& out, const Command& command) {
+  append_bulk(out, command.name);
+  const bool container = !command.subcommands.empty();
+  append_array_header(out, container ? 8 : 6);
+  append_bulk(out, "summary");
+  append_bulk(out, container ? "See its subcommands" : summary(command.treatment));
+  append_bulk(out, "since");
+  append_bulk(out, command.since);
+  append_bulk(out, "group");
+  append_bulk(out, command.group);
+  if (!container) return;
+  append_bulk(out, "subcommands");
+  append_array_header(out, command.subcommands.size() * 2);
+  for (const Command& sub : command.subcommands) append_command_doc(out, sub);
+}
+
 void append_command_reply(std::string& out, const Command& command, const RequestParser& request,
                           std::span<const Command* const> learned) {
   Args args;
@@ -326,7 +318,6 @@ void append_command_reply(std::string& out, const Command& command, const Reques
   const size_t bar = command.name.find('|');
   const std::string_view sub = bar == std::string_view::npos ? std::string_view{} : command.name.substr(bar + 1);
   if (sub == "count") return append_integer(out, static_cast<int64_t>(top_level(learned).size()));
-  if (sub == "docs") return append_all_docs(out, args, learned);
   if (sub == "getkeys") return append_keys(out, args, false, learned);
   if (sub == "getkeysandflags") return append_keys(out, args, true, learned);
   if (sub == "help") return append_help(out);

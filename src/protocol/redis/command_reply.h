@@ -1,7 +1,6 @@
 #pragma once
 // The answers to COMMAND and its subcommands, made from the table: what redis-server 7.0 says of its commands, in
-// RESP2, in its form. Differences: CLIENT SETINFO is listed, key specs come without notes, DOCS says only since when
-// and in which group a command is and what the proxy does with it, HELP is in our words.
+// RESP2, in its form. Differences: CLIENT SETINFO is listed, key specs come without notes, HELP is in our words.
 
 #include <span>
 #include <string>
@@ -15,5 +14,8 @@ namespace overlord::redis {
 // the arguments are replies too.
 void append_command_reply(std::string& out, const Command& command, const RequestParser& request,
                           std::span<const Command* const> learned = {});
+
+// The name of a command and what the proxy says of it, two elements of the answer to COMMAND DOCS.
+void append_command_doc(std::string& out, const Command& command);
 
 }  // namespace overlord::redis

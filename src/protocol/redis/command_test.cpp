@@ -127,6 +127,10 @@ TEST(CommandTable, TreatmentsFitTheKeys) {
         case Treatment::all_channels:
         case Treatment::all_counts:
         case Treatment::all_most:
+        case Treatment::all_least:
+        case Treatment::blocking:
+        case Treatment::docs:
+        case Treatment::slot:
         case Treatment::channel:
         case Treatment::pubsub:
         case Treatment::transaction:
@@ -254,8 +258,10 @@ TEST(CommandReply, TellsOfTheTable) {
             "$7\r\nlastkey\r\n:0\r\n$7\r\nkeystep\r\n:1\r\n$5\r\nlimit\r\n:0\r\n*0\r\n");
   EXPECT_EQ(reply_to({"COMMAND", "GETKEYS", "MGET", "a", "b"}), "*2\r\n$1\r\na\r\n$1\r\nb\r\n");
   EXPECT_EQ(reply_to({"COMMAND", "LIST", "FILTERBY", "PATTERN", "getr*"}), "*1\r\n$8\r\ngetrange\r\n");
-  EXPECT_EQ(reply_to({"COMMAND", "DOCS", "get"}),
-            "*2\r\n$3\r\nget\r\n*6\r\n$7\r\nsummary\r\n$41\r\nThrough the proxy: goes to the key's node\r\n"
+  std::string doc;
+  append_command_doc(doc, *find_command("get"));
+  EXPECT_EQ(doc,
+            "$3\r\nget\r\n*6\r\n$7\r\nsummary\r\n$41\r\nThrough the proxy: goes to the key's node\r\n"
             "$5\r\nsince\r\n$5\r\n1.0.0\r\n$5\r\ngroup\r\n$6\r\nstring\r\n");
 }
 
