@@ -3,6 +3,7 @@
 
 #include "hashing/algorithms.h"
 #include "hashing/bytes.h"
+#include "hashing/slot.h"
 
 namespace overlord::hashing {
 namespace {
@@ -40,6 +41,23 @@ constexpr std::array<std::uint32_t, 256> make_crc16_table() {
   return table;
 }
 
+// The k-th: what a byte does to the CRC when k bytes follow it. With eight of them eight bytes are taken in at once, where
+// one table makes each byte wait for the one before.
+using Crc16Tables = std::array<std::array<std::uint16_t, 256>, 8>;
+
+constexpr Crc16Tables make_crc16_tables() {
+  Crc16Tables tables{};
+  const auto one = make_crc16_table();
+  for (std::size_t i = 0; i < 256; ++i) {
+    std::uint32_t crc = one[i];
+    for (auto& table : tables) {
+      table[i] = static_cast<std::uint16_t>(crc);
+      crc = ((crc << 8) ^ one[crc >> 8]) & 0xffff;
+    }
+  }
+  return tables;
+}
+
 constexpr std::array<std::uint32_t, 256> make_crc32_table() {
   std::array<std::uint32_t, 256> table{};
   for (std::uint32_t i = 0; i < 256; ++i) {
@@ -51,6 +69,7 @@ constexpr std::array<std::uint32_t, 256> make_crc32_table() {
 }
 
 constexpr auto kCrc16Table = make_crc16_table();
+constexpr Crc16Tables kCrc16Tables = make_crc16_tables();
 constexpr auto kCrc32Table = make_crc32_table();
 
 }  // namespace
@@ -95,6 +114,19 @@ std::uint32_t crc16_wide(std::string_view key) noexcept {
     crc = (crc << 8) ^ kCrc16Table[((crc >> 8) ^ widen<false>(byte)) & 0xff];
   }
   return crc;
+}
+
+std::uint16_t crc16(std::string_view key) noexcept {
+  const auto& t = kCrc16Tables;
+  const auto* p = reinterpret_cast<const unsigned char*>(key.data());
+  std::size_t left = key.size();
+  std::uint32_t crc = 0;
+  for (; left >= 8; left -= 8, p += 8) {
+    crc = t[7][p[0] ^ (crc >> 8)] ^ t[6][p[1] ^ (crc & 0xff)] ^ t[5][p[2]] ^ t[4][p[3]] ^ t[3][p[4]] ^ t[2][p[5]] ^
+          t[1][p[6]] ^ t[0][p[7]];
+  }
+  for (; left > 0; --left, ++p) crc = ((crc << 8) & 0xffff) ^ t[0][(crc >> 8) ^ *p];
+  return static_cast<std::uint16_t>(crc);
 }
 
 std::uint32_t crc32a(std::string_view key) noexcept {

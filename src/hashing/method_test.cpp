@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 
+#include "hashing/algorithms.h"
 #include "hashing/bytes.h"
 #include "hashing/md5.h"
 #include "hashing/slot.h"
@@ -51,6 +52,14 @@ TEST(Method, KnownValues) {
   }
   EXPECT_EQ(crc16("123456789"), 0x31c3);
   EXPECT_EQ(slot("foo"), 12182);
+}
+
+TEST(Method, CrcOfManyBytesAtATimeIsThatOfOneByOne) {
+  std::string key;
+  for (int length = 0; length < 100; ++length) {
+    EXPECT_EQ(crc16(key), static_cast<std::uint16_t>(crc16_wide(key))) << length;
+    key.push_back(static_cast<char>(length * 37 + 200));
+  }
 }
 
 // Sign extension spelled out: a byte above 127 sets the 24 bits above it.

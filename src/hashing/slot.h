@@ -5,18 +5,14 @@
 #include <cstdint>
 #include <string_view>
 
-#include "hashing/algorithms.h"
-
 namespace overlord::hashing {
 
 inline constexpr std::uint16_t kSlots = 16384;
 
 /// Also what picks one of a node's connections: crc16(whole key) mod connections.
-inline std::uint16_t crc16(std::string_view key) noexcept { return static_cast<std::uint16_t>(crc16_wide(key)); }
+std::uint16_t crc16(std::string_view key) noexcept;
 
 /// 0..kSlots-1.
-inline std::uint16_t slot(std::string_view key) noexcept {
-  return static_cast<std::uint16_t>(crc16_wide(key) & (kSlots - 1));
-}
+inline std::uint16_t slot(std::string_view key) noexcept { return crc16(key) & (kSlots - 1); }
 
 }  // namespace overlord::hashing

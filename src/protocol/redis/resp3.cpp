@@ -31,6 +31,22 @@ bool is_number(std::string_view text) {
   return good;
 }
 
+// Copies n bytes, and up to kStride more that mean nothing where `from` has as many before `end`: a call of memcpy costs
+// more than a short string.
+constexpr size_t kStride = 32;
+
+void copy_by_strides(char* to, const char* from, size_t n, const char* end) {
+  if (static_cast<size_t>(end - from) < n + kStride) {
+    std::memcpy(to, from, n);
+    return;
+  }
+  size_t done = 0;
+  do {
+    std::memcpy(to + done, from + done, kStride);
+    done += kStride;
+  } while (done < n);
+}
+
 size_t write_header(char* line, char type, uint64_t number) {
   line[0] = type;
   char* end = std::to_chars(line + 1, line + kMaxLine - 2, number).ptr;
@@ -174,13 +190,13 @@ const char* Resp3Converter::take_scores(const char* p, const char* end, Output& 
     const char* const text = score + score_line;
     if (!is_number({text, digits})) break;
     const size_t size = kPairHeader.size() + member + 1 + digits + 2;
-    char* at = out.queue.reserve(out.pool, size);
+    char* at = out.queue.reserve(out.pool, size + 2 * kStride);
     std::memcpy(at, kPairHeader.data(), kPairHeader.size());
     at += kPairHeader.size();
-    std::memcpy(at, p, member);
+    copy_by_strides(at, p, member, end);
     at += member;
     *at++ = ',';
-    std::memcpy(at, text, digits + 2);
+    copy_by_strides(at, text, digits + 2, end);
     out.queue.commit(size);
     p = text + digits + 2;
     frame.left -= 2;
