@@ -188,6 +188,9 @@ const Key<C> kKeys[] = {
     {{.section = Section::cluster, .name = "sentinel_auth", .type = "string", .default_value = "\"\"",
       .doc = "Password for the Sentinels."},
      set_sentinel_auth},
+    {{.section = Section::cluster, .name = "sentinel_tls", .type = "boolean", .default_value = "-",
+      .doc = "Speak TLS with the Sentinels, with the files and checks of the backend_tls_ keys. Absent: as backend_tls."},
+     [](C& c, bool on) { c.sentinel_tls = on; }},
 
     {{.section = Section::cluster, .name = "cluster_announce", .type = "string", .default_value = "\"\"",
       .doc = "HOST:PORT at which cluster clients reach this proxy; CLUSTER SLOTS and its like show it as a master. Empty: "

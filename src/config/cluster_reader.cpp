@@ -165,7 +165,12 @@ void read_sentinels(const Reader& reader, ReadCluster& read, Reporter& reporter)
   const std::string key = reader.path("sentinels");
   const char* example = "write sentinels = [\"10.0.0.1:26379\"]";
   const TomlEntry* entry = reader.find("sentinels");
+  const TomlEntry* tls = reader.find("sentinel_tls");
+  if (tls == nullptr) read.config.sentinel_tls = entry != nullptr && read.config.backend_tls_on;
   if (entry == nullptr) {
+    if (read.config.sentinel_tls)
+      reporter.warning(tls->value.at, reader.path("sentinel_tls"), "has no effect without sentinels", "take it out");
+    read.config.sentinel_tls = false;
     if (const TomlEntry* masters = reader.find("masters"))
       reporter.error(masters->at, key, "missing, and masters are known by Sentinels", example);
     return;

@@ -109,6 +109,7 @@ struct ClusterConfig {
   // Redis masters that Sentinels watch: `servers` then has one for each, with addresses of kind sentinel.
   std::vector<Address> sentinels;
   std::string sentinel_auth;     // password for the Sentinels; empty: none
+  bool sentinel_tls = false;     // with what backend_tls says
   access::CommandPolicy policy;  // deny_commands, read_only
   access::Users users;           // with the default user made from `password`
   std::string shown_version;     // what clients are told to be the server's version; empty: the backends' own

@@ -1,5 +1,6 @@
 #include "config/tls_check.h"
 
+#include <algorithm>
 #include <ctime>
 
 namespace overlord::config {
@@ -116,7 +117,7 @@ void check_listeners(const Reader& reader, FileCheck files, const ClusterConfig&
 void check_backends(const Reader& reader, FileCheck files, const ClusterConfig& cluster, Reporter& reporter) {
   constexpr const char* kSwitch = "backend_tls";
   const net::TlsSettings& settings = cluster.backend_tls;
-  if (!cluster.backend_tls_on)
+  if (!cluster.backend_tls_on && !cluster.sentinel_tls)
     return warn_unused(reader,
                        {{"backend_tls_ca", !settings.ca_file.empty()},
                         {"backend_tls_cert", !settings.cert_file.empty()},
@@ -136,6 +137,10 @@ void check_backends(const Reader& reader, FileCheck files, const ClusterConfig& 
                      "a unix socket has no host name to look for in the certificate");
       break;
     }
+    const auto is_socket = [](const Address& address) { return address.kind == Address::Kind::unix_socket; };
+    if (cluster.sentinel_tls && std::ranges::any_of(cluster.sentinels, is_socket))
+      reporter.error(place(reader, "sentinels", kSwitch), reader.path("backend_tls_server_name"), "missing",
+                     "a unix socket has no host name to look for in the certificate");
   }
   if (files == FileCheck::yes) check_files(reader, kBackends, kSwitch, settings, reporter);
 }
@@ -145,7 +150,7 @@ void check_backends(const Reader& reader, FileCheck files, const ClusterConfig& 
 void check_tls(const Reader& reader, FileCheck files, const ClusterConfig& cluster, Reporter& reporter) {
   check_listeners(reader, files, cluster, reporter);
   check_backends(reader, files, cluster, reporter);
-  const bool used = reader.find("listen_tls_addr") != nullptr || cluster.backend_tls_on;
+  const bool used = reader.find("listen_tls_addr") != nullptr || cluster.backend_tls_on || cluster.sentinel_tls;
   if (!used)
     warn_unused(reader,
                 {{"tls_min_version", cluster.tls.only_tls13},

@@ -212,6 +212,24 @@ TlsResult<TlsContextPtr> make_tls_context(const TlsSettings& settings, const Tls
   return context;
 }
 
+bool expect_server(ssl_st* ssl, bool verify, const std::string& name) {
+  if (name.empty()) return true;
+  const bool numeric = numeric_address(name, 0).has_value();
+  if (!numeric && SSL_set_tlsext_host_name(ssl, name.c_str()) != 1) return false;
+  if (!verify) return true;
+  return numeric ? X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name.c_str()) == 1
+                 : SSL_set1_host(ssl, name.c_str()) == 1;
+}
+
+std::string tls_reason(const ssl_st* ssl) {
+  const long verified = SSL_get_verify_result(ssl);
+  std::string text = take_tls_error();
+  if (verified != X509_V_OK && text.find("verify failed") != std::string::npos) {
+    text += std::string(" (") + X509_verify_cert_error_string(verified) + ")";
+  }
+  return text.empty() ? "TLS failed" : text;
+}
+
 int64_t tls_valid_until(const TlsContext& context) { return context.valid_until; }
 
 }  // namespace overlord::net

@@ -8,6 +8,7 @@
 #include "net/tls.h"
 
 struct ssl_ctx_st;
+struct ssl_st;
 
 namespace overlord::net {
 
@@ -30,6 +31,12 @@ void use_tls_buffer_store();
 
 // Empties OpenSSL's list of errors and says the one that matters.
 std::string take_tls_error();
+
+// Sets what a client side asks for and wants to see; see tls_connect. False: it cannot be a name.
+bool expect_server(ssl_st* ssl, bool verify, const std::string& name);
+
+// Why the last step failed, with the verdict on the certificate where that was it.
+std::string tls_reason(const ssl_st* ssl);
 
 // What error_text(EPROTO) says on this thread.
 void set_tls_error(std::string text);

@@ -95,18 +95,9 @@ void TlsStream::accept(UniqueFd fd, uint64_t handshake_ns, ProxyHeaderReader* be
 void TlsStream::connect(const SocketAddress& address, const std::string& server_name) {
   if (broken_) return;
   SSL_set_connect_state(ssl_);
-  if (!server_name.empty()) {
-    const bool numeric = numeric_address(server_name, 0).has_value();
-    X509_VERIFY_PARAM* expected = SSL_get0_param(ssl_);
-    bool good = numeric || SSL_set_tlsext_host_name(ssl_, server_name.c_str()) == 1;
-    if (context_->verify_server) {
-      good = good && (numeric ? X509_VERIFY_PARAM_set1_ip_asc(expected, server_name.c_str()) == 1
-                              : SSL_set1_host(ssl_, server_name.c_str()) == 1);
-    }
-    if (!good) {
-      broken_ = true;
-      return fail_later("\"" + server_name + "\" cannot be a server name: " + take_tls_error());
-    }
+  if (!expect_server(ssl_, context_->verify_server, server_name)) {
+    broken_ = true;
+    return fail_later("\"" + server_name + "\" cannot be a server name: " + take_tls_error());
   }
   loop_.connect(wire_, address, *this);
 }
@@ -188,7 +179,7 @@ TlsStream::Found TlsStream::read_records(std::span<char> room, size_t& filled) {
     switch (SSL_get_error(ssl_, result)) {
       case SSL_ERROR_WANT_READ: return Found::nothing;
       case SSL_ERROR_ZERO_RETURN: return Found::end;
-      default: reason_ = take_reason(result); return Found::error;
+      default: reason_ = take_reason(); return Found::error;
     }
   } while (filled < room.size() && (has_input() || SSL_has_pending(ssl_) == 1));
   return Found::nothing;
@@ -202,7 +193,7 @@ bool TlsStream::shake() {
       loop_.flush(wire_);
       return false;
     }
-    fail(take_reason(result));
+    fail(take_reason());
     return false;
   }
   established_ = true;
@@ -264,7 +255,7 @@ void TlsStream::encrypt() {
       write_waits_ = true;  // for the rest of a message of the handshake protocol
       break;
     } else {
-      fail_later(take_reason(result));
+      fail_later(take_reason());
     }
   }
   encrypting_ = false;
@@ -321,16 +312,9 @@ void TlsStream::say_goodbye() {
 
 int TlsStream::fd() const { return loop_.fd(wire_); }
 
-std::string TlsStream::take_reason(int result) {
+std::string TlsStream::take_reason() {
   broken_ = true;
-  const int kind = SSL_get_error(ssl_, result);
-  const long verified = SSL_get_verify_result(ssl_);
-  std::string text = take_tls_error();
-  if (kind == SSL_ERROR_SSL && verified != X509_V_OK && !established_ &&
-      text.find("verify failed") != std::string::npos) {
-    text += std::string(" (") + X509_verify_cert_error_string(verified) + ")";
-  }
-  return text.empty() ? "TLS failed" : text;
+  return tls_reason(ssl_);
 }
 
 // Lets a last alert leave.

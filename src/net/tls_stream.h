@@ -53,7 +53,7 @@ class TlsStream final : public StreamLayer, public StreamHandler {
   void encrypt();
   void send();
   void say_goodbye();
-  std::string take_reason(int result);
+  std::string take_reason();
   std::string with_peer(std::string reason) const;
   void fail(std::string reason);
   void fail_later(std::string reason);

@@ -27,6 +27,7 @@ Backend::Backend(Turn& turn, const config::ClusterConfig& cluster, const config:
     : turn_(turn),
       cluster_(cluster),
       server_(server),
+      host_(server.address.host),
       id_(id),
       name_(display_name(cluster, server)),
       listener_(listener),
@@ -122,7 +123,8 @@ const net::SocketAddress* Backend::address() {
   return &list[next_address_ % list.size()];
 }
 
-void Backend::move_to(const net::SocketAddress& address) {
+void Backend::move_to(const std::string& host, const net::SocketAddress& address) {
+  host_ = host;
   addresses_.set(address);
   next_address_ = 0;
   for (size_t i = 0; i < connections_.size(); ++i) connections_[i]->move(i < cluster_.node_connections);
@@ -138,7 +140,7 @@ void Backend::connect(net::Stream& stream, const net::SocketAddress& address, ne
   if (tls_ == nullptr) return turn_.loop.connect(stream, address, handler);
   const std::string& named = cluster_.backend_tls_server_name;
   net::tls_connect(turn_.loop, stream, address, handler, tls_->backends, tls_->backend_counters,
-                   named.empty() ? server_.address.host : named);
+                   named.empty() ? host_ : named);
 }
 
 uint64_t Backend::min_retry() const { return ejected_ ? nanoseconds(cluster_.eject_retry_interval) : 0; }

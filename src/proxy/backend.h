@@ -51,8 +51,8 @@ class Backend {
 
   void start();  // opens the connections
   void send(routing::Request& request) noexcept;
-  // It is somewhere else from now on: its connections are opened anew there.
-  void move_to(const net::SocketAddress& address);
+  // It is somewhere else from now on: its connections are opened anew there. host: what its certificate must name.
+  void move_to(const std::string& host, const net::SocketAddress& address);
   // Requests would be refused at once: no shared connection works.
   bool failing() const;
   // No request is in flight.
@@ -111,6 +111,7 @@ class Backend {
   Turn& turn_;
   const config::ClusterConfig& cluster_;
   const config::ServerConfig& server_;
+  std::string host_;  // as the configuration, or a Sentinel, names it; empty: nobody has
   const int32_t id_;
   const std::string name_;
   HealthListener& listener_;

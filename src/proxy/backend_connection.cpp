@@ -71,7 +71,9 @@ void BackendConnection::move(bool reopen) noexcept {
   if (state_ == State::idle) return;
   if (state_ != State::down) lose(Failure::connection_lost, "its address has changed");
   reconnect_.cancel();
-  if (reopen && state_ == State::down) open();
+  if (!reopen || state_ != State::down) return;
+  suspect_ = false;  // what was wrong at the old place says nothing of the new one
+  open();
 }
 
 void BackendConnection::send(Request& request) noexcept {

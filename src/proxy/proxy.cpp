@@ -61,11 +61,10 @@ Result<void> Proxy::make_workers() {
 void Proxy::watch_sentinels() {
   for (size_t c = 0; c < shared_.file.clusters.size(); ++c) {
     if (shared_.file.clusters[c].sentinels.empty()) continue;
-    watches_.push_back(std::make_unique<SentinelWatch>(shared_.file.clusters[c],
-                                                       [this, c](size_t server, const net::SocketAddress& address) {
-                                                         for (auto& worker : workers_)
-                                                           worker->move_backend(c, server, address);
-                                                       }));
+    const auto moved = [this, c](size_t server, const std::string& host, const net::SocketAddress& address) {
+      for (auto& worker : workers_) worker->move_backend(c, server, host, address);
+    };
+    watches_.push_back(std::make_unique<SentinelWatch>(shared_.file.clusters[c], moved));
     watches_.back()->start();
   }
 }

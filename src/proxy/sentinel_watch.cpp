@@ -1,6 +1,5 @@
 #include "proxy/sentinel_watch.h"
 
-#include <hiredis.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -10,34 +9,18 @@
 #include <string>
 
 #include "base/log.h"
+#include "proxy/sentinel_connection.h"
 
 namespace overlord::proxy {
 namespace {
 
-constexpr timeval kPatience{1, 0};
 constexpr int kAskEveryMs = 1000;
 constexpr int kPauseMs = 200;  // after a Sentinel that was of no use
 constexpr std::string_view kSwitch = "+switch-master";
 
-struct Freer {
-  void operator()(void* reply) const { ::freeReplyObject(reply); }
-};
-using Reply = std::unique_ptr<redisReply, Freer>;
+using Reply = SentinelConnection::Reply;
 
-std::string_view text(const redisReply* reply) {
-  return reply != nullptr && reply->str != nullptr ? std::string_view(reply->str, reply->len) : std::string_view();
-}
-
-Reply ask(redisContext& connection, std::initializer_list<std::string_view> words) {
-  std::vector<const char*> data;
-  std::vector<size_t> sizes;
-  for (const std::string_view word : words) {
-    data.push_back(word.data());
-    sizes.push_back(word.size());
-  }
-  return Reply(static_cast<redisReply*>(
-      ::redisCommandArgv(&connection, static_cast<int>(data.size()), data.data(), sizes.data())));
-}
+std::string_view text(const redisReply* reply) { return SentinelConnection::text(reply); }
 
 std::string_view take_word(std::string_view& rest) {
   const std::string_view word = rest.substr(0, rest.find(' '));
@@ -46,8 +29,6 @@ std::string_view take_word(std::string_view& rest) {
 }
 
 }  // namespace
-
-void SentinelWatch::Closer::operator()(redisContext* context) const { ::redisFree(context); }
 
 SentinelWatch::SentinelWatch(const config::ClusterConfig& cluster, Moved moved)
     : cluster_(cluster),
@@ -91,17 +72,12 @@ void SentinelWatch::run() {
 }
 
 SentinelWatch::Connection SentinelWatch::open(const config::Address& sentinel) {
-  Connection made(sentinel.kind == config::Address::Kind::unix_socket
-                      ? ::redisConnectUnixWithTimeout(sentinel.path.c_str(), kPatience)
-                      : ::redisConnectWithTimeout(sentinel.host.c_str(), sentinel.port, kPatience));
-  if (made == nullptr || made->err != 0 || ::redisSetTimeout(made.get(), kPatience) != REDIS_OK) return nullptr;
-  if (cluster_.sentinel_auth.empty()) return made;
-  const Reply answer = ask(*made, {"AUTH", cluster_.sentinel_auth});
-  if (answer != nullptr && answer->type == REDIS_REPLY_STATUS) return made;
+  auto made = SentinelConnection::open(cluster_, sentinel);
+  if (made) return std::move(*made);
   static LogEvery every(std::chrono::seconds(5));
   if (auto turn = every.next()) {
-    log_error("cluster ", cluster_.name, ": sentinel ", config::to_string(sentinel),
-              " refused AUTH: ", text(answer.get()), "; check sentinel_auth", turn.suffix());
+    log_warn("cluster ", cluster_.name, ": sentinel ", config::to_string(sentinel), ": ", made.error().message,
+             turn.suffix());
   }
   return nullptr;
 }
@@ -111,22 +87,22 @@ bool SentinelWatch::follow(const config::Address& sentinel) {
   const Connection listener = open(sentinel);
   const Connection asker = listener == nullptr ? nullptr : open(sentinel);
   if (asker == nullptr) return false;
-  const Reply subscribed = ask(*listener, {"SUBSCRIBE", kSwitch});
+  const Reply subscribed = listener->ask({"SUBSCRIBE", kSwitch});
   if (subscribed == nullptr || subscribed->type == REDIS_REPLY_ERROR) return false;
   bool good = false;
   for (;;) {
     if (!ask_all(*asker)) return good;
     good = true;
     bool readable = false;
-    if (stopping(kAskEveryMs, listener->fd, readable)) return good;
+    if (stopping(kAskEveryMs, listener->fd(), readable)) return good;
     if (readable && !take_messages(*listener)) return good;
   }
 }
 
-bool SentinelWatch::ask_all(redisContext& asker) {
+bool SentinelWatch::ask_all(SentinelConnection& asker) {
   for (size_t i = 0; i < cluster_.servers.size(); ++i) {
     const std::string& name = cluster_.servers[i].address.path;
-    const Reply answer = ask(asker, {"SENTINEL", "get-master-addr-by-name", name});
+    const Reply answer = asker.ask({"SENTINEL", "get-master-addr-by-name", name});
     if (answer == nullptr) return false;
     if (answer->type != REDIS_REPLY_ARRAY || answer->elements != 2) {
       static LogEvery every(std::chrono::seconds(5));
@@ -141,12 +117,12 @@ bool SentinelWatch::ask_all(redisContext& asker) {
   return true;
 }
 
-bool SentinelWatch::take_messages(redisContext& listener) {
-  if (::redisBufferRead(&listener) != REDIS_OK) return false;
+bool SentinelWatch::take_messages(SentinelConnection& listener) {
+  if (!listener.receive()) return false;
   for (;;) {
-    void* raw = nullptr;
-    if (::redisGetReplyFromReader(&listener, &raw) != REDIS_OK) return false;
-    const Reply message(static_cast<redisReply*>(raw));
+    bool good = true;
+    const Reply message = listener.next(good);
+    if (!good) return false;
     if (message == nullptr) return true;
     if (message->type != REDIS_REPLY_ARRAY || message->elements != 3 || text(message->element[1]) != kSwitch) continue;
     // "NAME OLD-IP OLD-PORT NEW-IP NEW-PORT"
@@ -165,13 +141,14 @@ void SentinelWatch::tell(size_t server, std::string_view host, std::string_view 
   uint16_t number = 0;
   std::from_chars(port.data(), port.data() + port.size(), number);
   auto found = net::resolve(std::string(host), number, false);
-  if (host.empty() || number == 0 || !found || found->front() == known_[server]) return;
-  net::SocketAddress& known = known_[server];
+  if (host.empty() || number == 0 || !found) return;
+  Place& known = known_[server];
+  if (found->front() == known.address && host == known.host) return;
   log_info("cluster ", cluster_.name, ": master ", cluster_.servers[server].address.path, " is at ",
            net::to_string(found->front()),
-           known.length == 0 ? std::string() : " (was at " + net::to_string(known) + ")");
-  known = found->front();
-  moved_(server, known);
+           known.address.length == 0 ? std::string() : " (was at " + net::to_string(known.address) + ")");
+  known = {std::string(host), found->front()};
+  moved_(server, known.host, known.address);
 }
 
 }  // namespace overlord::proxy

@@ -8,6 +8,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
@@ -16,14 +17,14 @@
 #include "net/address.h"
 #include "net/socket.h"
 
-struct redisContext;  // NOLINT(readability-identifier-naming): hiredis calls it so
-
 namespace overlord::proxy {
+
+class SentinelConnection;
 
 class SentinelWatch {
  public:
-  // server: index into cluster.servers.
-  using Moved = std::function<void(size_t server, const net::SocketAddress& address)>;
+  // server: index into cluster.servers; host: as the Sentinel tells it.
+  using Moved = std::function<void(size_t server, const std::string& host, const net::SocketAddress& address)>;
 
   // The configuration outlives the watch.
   SentinelWatch(const config::ClusterConfig& cluster, Moved moved);
@@ -34,24 +35,25 @@ class SentinelWatch {
   void start();
 
  private:
-  struct Closer {
-    void operator()(redisContext* context) const;
-  };
-  using Connection = std::unique_ptr<redisContext, Closer>;
+  using Connection = std::unique_ptr<SentinelConnection>;
 
   void run();
   Connection open(const config::Address& sentinel);
   // Until it fails or we stop; whether it knew every master at least once.
   bool follow(const config::Address& sentinel);
-  bool ask_all(redisContext& asker);
-  bool take_messages(redisContext& listener);
+  bool ask_all(SentinelConnection& asker);
+  bool take_messages(SentinelConnection& listener);
   void tell(size_t server, std::string_view host, std::string_view port);
   bool stopping(int timeout_ms, int fd, bool& readable);
 
   const config::ClusterConfig& cluster_;
   Moved moved_;
-  std::vector<net::SocketAddress> known_;  // by server; length 0: none yet
-  net::UniqueFd stop_;                     // an eventfd
+  struct Place {
+    std::string host;  // as told
+    net::SocketAddress address;
+  };
+  std::vector<Place> known_;  // by server; length 0: none yet
+  net::UniqueFd stop_;        // an eventfd
   std::thread thread_;
 };
 

@@ -121,8 +121,10 @@ void Worker::housekeeping() {
   }
 }
 
-void Worker::move_backend(size_t cluster, size_t server, const net::SocketAddress& address) {
-  loop_->post([this, cluster, server, address] { clusters_[cluster]->pool().backends()[server]->move_to(address); });
+void Worker::move_backend(size_t cluster, size_t server, const std::string& host, const net::SocketAddress& address) {
+  loop_->post([this, cluster, server, host, address] {
+    clusters_[cluster]->pool().backends()[server]->move_to(host, address);
+  });
 }
 
 void Worker::ask_stop(uint64_t grace_ns) {

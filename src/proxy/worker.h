@@ -31,7 +31,7 @@ class Worker final : public net::TurnHandler {
   void start();
 
   // Any thread. Backend number `server` of the cluster is at this address now.
-  void move_backend(size_t cluster, size_t server, const net::SocketAddress& address);
+  void move_backend(size_t cluster, size_t server, const std::string& host, const net::SocketAddress& address);
   // Any thread. Closes listeners, lets what is in flight finish until the deadline, then ends the thread.
   void ask_stop(uint64_t grace_ns);
   void join();
