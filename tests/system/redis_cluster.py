@@ -200,14 +200,16 @@ class Load:
     A key must hold what was acknowledged last, or what a command since then that got an error has written.
     forgive: errors are counted only, and a key may hold any value that was acknowledged: a master that dies takes
     with it what its replica had not yet got.
+    after: a Load that has ended, of the same keys and as many threads. What it has left is what the keys hold at first,
+    and what they may hold again when writes are lost; replicated() makes sure that nothing older can come back.
     """
 
-    def __init__(self, address, names, threads, forgive=False):
+    def __init__(self, address, names, threads, forgive=False, after=None):
         self.address, self.forgive = address, forgive
         self.stopping = threading.Event()
         self.problems, self.errors = [], []
         self.done = [0] * threads
-        self.acknowledged = [{} for _ in range(threads)]
+        self.acknowledged = [dict(model) for model in after.acknowledged] if after else [{} for _ in range(threads)]
         self.threads = [threading.Thread(target=self._guard, args=(n, names[n::threads])) for n in range(threads)]
         for thread in self.threads:
             thread.start()
@@ -271,6 +273,11 @@ class Load:
             return self.problems or len(self.errors) == errors
 
         wait_until(quiet, 30, f"{more} requests without an error, last {self.errors[-3:]}")
+
+    def replicated(self):
+        """Waits until the replicas have all that was written."""
+        with RedisConn(self.address) as client:
+            wait_until(lambda: client.cmd("WAIT", 1, 1000) == 1, 30, "the replicas to be in step")
 
     def total(self):
         return sum(self.done)

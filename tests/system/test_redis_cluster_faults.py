@@ -39,8 +39,9 @@ def test_masters_fail_under_load(io, own):
         wait_until(lambda: takes_over(cluster, cluster.replica_of(a)), 20, "the switch")
         load.progress(500)
         load.stop()
+        load.replicated()
 
-        load = Load(proxy.address, names, 4, forgive=True)
+        load = Load(proxy.address, names, 4, forgive=True, after=load)
         load.progress(200)
         b.kill9()
         wait_until(lambda: takes_over(cluster, cluster.replica_of(b)), 30, "the replica of the dead master")
