@@ -1,6 +1,7 @@
 #include "proxy/redis_answer.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <string_view>
 
@@ -64,22 +65,17 @@ void write_mget(Request& parent, RequestPool& pool, ChunkQueue& out) {
     child->reply += header;
     child->reply_size -= header;
   }
-  Request* by_index[64];
-  const bool few = parent.child_count <= 64;
-  if (few) {
-    size_t i = 0;
-    for (Request* child = parent.children; child != nullptr; child = child->next) by_index[i++] = child;
-  }
   write_number('*', parent.key_count, pool, out);
   const auto* map = reinterpret_cast<const uint16_t*>(parent.key_map.data);
+  std::array<Request*, 64> few;
+  Request** children = few.data();
   Buffer table;
-  Request** children = by_index;
-  if (!few) {
+  if (parent.child_count > few.size()) {
     table = pool.buffers().take(parent.child_count * sizeof(Request*));
     children = reinterpret_cast<Request**>(table.data);
-    size_t i = 0;
-    for (Request* child = parent.children; child != nullptr; child = child->next) children[i++] = child;
   }
+  size_t known = 0;
+  for (Request* child = parent.children; child != nullptr; child = child->next) children[known++] = child;
   for (uint32_t i = 0; i < parent.key_count; ++i) {
     Request& child = *children[map[i]];
     const size_t size = element_size(child.reply_view());

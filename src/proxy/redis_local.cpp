@@ -6,8 +6,8 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
+#include "protocol/redis/command_lookup.h"
 #include "protocol/redis/command_reply.h"
 #include "protocol/redis/length_line.h"
 #include "protocol/redis/writer.h"
@@ -16,14 +16,6 @@
 namespace overlord::proxy {
 
 using redis::Command;
-
-namespace {
-
-bool equal_fold(std::string_view a, std::string_view b) {
-  return a.size() == b.size() && ::strncasecmp(a.data(), b.data(), a.size()) == 0;
-}
-
-}  // namespace
 
 bool valid_client_name(std::string_view name) {
   return std::ranges::all_of(name, [](char c) { return c >= '!' && c <= '~'; });
@@ -92,7 +84,7 @@ std::string RedisSession::info_text() const {
     for (uint32_t i = 1; i < std::min(parser_->argc(), redis::RequestParser::kFirstArgs); ++i) {
       for (const std::string_view all :
            {section, std::string_view("default"), std::string_view("all"), std::string_view("everything")}) {
-        if (equal_fold(parser_->arg(i), all)) return true;
+        if (redis::equals_lower(parser_->arg(i), all)) return true;
       }
     }
     return false;

@@ -34,52 +34,27 @@ bool may_stream(const Command& command) {
   return command.treatment == Treatment::single && command.first_key == 1 && command.key_specs.size() <= 1;
 }
 
-// Parsers of one worker that no session needs now. A session needs one only while it has a message at hand.
-class ParserPool {
+// Objects of one worker that no session needs now: a parser is needed only while a message is at hand, a converter while
+// a reply is passed on in pieces.
+template <class T, size_t kKept>
+class Spares {
  public:
-  std::unique_ptr<redis::RequestParser> take(const config::Limits& limits, bool guest) {
-    if (free_.empty()) return std::make_unique<redis::RequestParser>(parser_limits(limits, guest));
-    std::unique_ptr<redis::RequestParser> parser = std::move(free_.back());
+  std::unique_ptr<T> take() {
+    if (free_.empty()) return std::make_unique<T>();
+    std::unique_ptr<T> spare = std::move(free_.back());
     free_.pop_back();
-    parser->set_limits(parser_limits(limits, guest));
-    return parser;
+    return spare;
   }
-  void give(std::unique_ptr<redis::RequestParser> parser) {
-    if (free_.size() < kKept) free_.push_back(std::move(parser));
+  void give(std::unique_ptr<T> spare) {
+    if (free_.size() < kKept) free_.push_back(std::move(spare));
   }
 
  private:
-  static constexpr size_t kKept = 256;
-  std::vector<std::unique_ptr<redis::RequestParser>> free_;
+  std::vector<std::unique_ptr<T>> free_;
 };
 
-ParserPool& parser_pool() {
-  thread_local ParserPool pool;
-  return pool;
-}
-
-// Converters that no session needs now: only a reply that is passed on in pieces needs one for longer than a call.
-class ConverterPool {
- public:
-  std::unique_ptr<redis::Resp3Converter> take() {
-    if (free_.empty()) return std::make_unique<redis::Resp3Converter>();
-    std::unique_ptr<redis::Resp3Converter> converter = std::move(free_.back());
-    free_.pop_back();
-    return converter;
-  }
-  void give(std::unique_ptr<redis::Resp3Converter> converter) {
-    if (free_.size() < kKept) free_.push_back(std::move(converter));
-  }
-
- private:
-  static constexpr size_t kKept = 64;
-  std::vector<std::unique_ptr<redis::Resp3Converter>> free_;
-};
-
-ConverterPool& converter_pool() {
-  thread_local ConverterPool pool;
-  return pool;
-}
+thread_local Spares<redis::RequestParser, 256> spare_parsers;
+thread_local Spares<redis::Resp3Converter, 64> spare_converters;
 
 bool is_http(const redis::RequestParser& request) {
   return redis::equals_lower(request.arg(0), "post") || redis::equals_lower(request.arg(0), "host:");
@@ -99,8 +74,11 @@ RedisSession::~RedisSession() {
 }
 
 Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
-  ParserPool& pool = parser_pool();
-  if (kept_parser_ == nullptr) kept_parser_ = pool.take(cluster_.config().limits, user_ == nullptr);
+  auto& spares = spare_parsers;
+  if (kept_parser_ == nullptr) {
+    kept_parser_ = spares.take();
+    kept_parser_->set_limits(parser_limits(cluster_.config().limits, user_ == nullptr));
+  }
   parser_ = kept_parser_.get();
   switch (parser_->parse(bytes)) {
     case ParseStatus::incomplete:
@@ -122,7 +100,7 @@ Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
   }
   used = parser_->size();
   parser_->reset();
-  pool.give(std::move(kept_parser_));
+  spares.give(std::move(kept_parser_));
   return Step::consumed;
 }
 
@@ -149,7 +127,7 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   upload_scanner().start(*parser_, bytes.size());
   begin_upload(request);
   parser_->reset();
-  parser_pool().give(std::move(kept_parser_));
+  spare_parsers.give(std::move(kept_parser_));
   used = bytes.size();
   return Step::consumed;
 }
@@ -250,11 +228,11 @@ void RedisSession::handle() {
       if (command->rule == redis::CallRule::may_block && redis::is_blocking_call(*command, *parser_)) {
         return block(*command);
       }
-      return route_one_node(*command);
+      [[fallthrough]];
+    case Treatment::script: return route_one_node(*command);
     case Treatment::blocking: return block(*command);
     case Treatment::channel: return send_whole(*command, parser_->arg(1));
     case Treatment::pubsub: return pubsub(*command);
-    case Treatment::script: return route_one_node(*command);
     case Treatment::split_mget:
     case Treatment::split_mset:
     case Treatment::split_sum: {
@@ -368,7 +346,7 @@ void RedisSession::write_answer(Request& request, ChunkQueue& out) {
     return write_redis_answer(request, turn_.requests, out);
   // Its front has been passed on.
   convert_chain(*converter_, request.reply_chain, turn_.chunks(), out);
-  converter_pool().give(std::move(converter_));
+  spare_converters.give(std::move(converter_));
 }
 
 void RedisSession::write_part(Request& request, ChunkQueue& out) {
@@ -376,7 +354,7 @@ void RedisSession::write_part(Request& request, ChunkQueue& out) {
   if (request.shape == redis::ShapeId::resp2) return out.splice(request.reply_chain);
   if (request.reply_chain.empty()) return;
   if (converter_ == nullptr) {
-    converter_ = converter_pool().take();
+    converter_ = spare_converters.take();
     converter_->start(request.shape);
   }
   convert_chain(*converter_, request.reply_chain, turn_.chunks(), out);
