@@ -24,7 +24,7 @@ class Loadgen:
         self.cores = cores
 
     def command(self, target, lane, options):
-        address = f"127.0.0.1:{target.ports[lane.pool]}"
+        address = f"127.0.0.1:{target.ports[lane.listener()]}"
         return self.cores.wrap(self.cores.load, [self.binary, "--addr", address, "--proto", lane.proto, *lane.options,
                                                 *[str(o) for o in options]])
 

@@ -182,10 +182,22 @@ def stop(process):
     process.wait()
 
 
-def cluster_toml(listen, backends):
+def make_certificate(folder):
+    """(certificate, key): ECDSA with P-256, signed by itself."""
+    paths = folder / "proxy.crt", folder / "proxy.key"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
+                    "2", "-subj", "/CN=localhost", "-out", paths[0], "-keyout", paths[1]], check=True,
+                   capture_output=True)
+    return paths
+
+
+def cluster_toml(listen, backends, certificate=None):
     """The configuration of overlord-proxy: one cluster per pool."""
     text = ""
-    for pool, port in listen.items():
+    for pool in backends:
+        if pool not in listen:
+            continue
+        port = listen[pool]
         cache_type = works.POOLS[pool].cache_type
         servers = [f"127.0.0.1:{p}:1 {pool}{i}" for i, (_, p) in enumerate(backends[pool], 1)]
         if cache_type == "redis_cluster":
@@ -205,8 +217,13 @@ write_timeout = 5000
 ping_fail_limit = 3
 ping_auto_eject = false
 servers = [{", ".join(f'"{server}"' for server in servers)}]
-
 """
+        if works.POOLS[pool].tls:
+            text += f"""listen_tls_addr = "127.0.0.1:{listen[pool + '+tls']}"
+tls_cert = "{certificate[0]}"
+tls_key = "{certificate[1]}"
+"""
+        text += "\n"
     return text
 
 

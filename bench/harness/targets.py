@@ -30,6 +30,9 @@ class Launcher:
         self.proxy_command = proxy_command
         self.backend_pids = {pool: [p.pid for p, _ in servers] for pool, servers in backends.items()}
         self.count = 0
+        self.certificate = None
+        if any(works.POOLS[pool].tls for pool in backends):
+            self.certificate = processes.make_certificate(stack.folder)
 
     def start(self, name):
         if name == "direct":
@@ -39,19 +42,21 @@ class Launcher:
         pools = self.backends
         if name == "nutcracker":
             pools = [pool for pool in pools if works.POOLS[pool].cache_type != "redis_cluster"]
-        ports = processes.free_ports(len(pools) + 1)
-        listen = dict(zip(pools, ports))
+        names = [*pools, *(f"{pool}+tls" for pool in pools if works.POOLS[pool].tls)]
+        ports = processes.free_ports(len(names) + 1)
+        listen = dict(zip(names, ports))
         yml = self.stack.folder / f"{name}-{self.count}.yml"
-        yml.write_text(processes.nutcracker_yml(listen, self.backends))
+        yml.write_text(processes.nutcracker_yml({pool: listen[pool] for pool in pools}, self.backends))
         toml = self.stack.folder / f"{name}-{self.count}.toml"
-        toml.write_text(processes.cluster_toml(listen, self.backends))
+        toml.write_text(processes.cluster_toml(listen, self.backends, self.certificate))
         if name == "nutcracker":
             binary = shutil.which("nutcracker") or "/usr/sbin/nutcracker"
             command = [binary, "-c", str(yml), "-s", str(ports[-1]), "-a", "127.0.0.1"]
         else:
             io = name.partition("-")[2] or "epoll"
             command = [part.format(cluster=toml, nutcracker=yml, io=io) for part in shlex.split(self.proxy_command)]
-        process = self.stack.start(f"{name}-{self.count}", command, self.stack.cores.proxy, listen.values())
+        listening = [port for key, port in listen.items() if name != "nutcracker" or not key.endswith("+tls")]
+        process = self.stack.start(f"{name}-{self.count}", command, self.stack.cores.proxy, listening)
         ours = name != "nutcracker"
         return Target(name, "overlord" if ours else name, process.pid, listen, self.backend_pids, ours, process)
 

@@ -10,6 +10,7 @@ class Pool:
     software: str
     count: int
     cache_type: str
+    tls: bool = False  # overlord-proxy listens with TLS too
 
 
 POOLS = {
@@ -17,6 +18,7 @@ POOLS = {
     "memcache": Pool("memcache", 4, "memcache"),
     "ketama": Pool("redis", 3, "redis"),
     "cluster": Pool("redis", 3, "redis_cluster"),
+    "secure": Pool("redis", 4, "redis", tls=True),
 }
 
 
@@ -34,6 +36,10 @@ class Lane:
     def name(self, target):
         return f"{target} {self.label}".strip()
 
+    def listener(self):
+        """The key of the port in Target.ports."""
+        return self.pool + "+tls" if "--tls" in self.options else self.pool
+
 
 @dataclasses.dataclass(frozen=True)
 class Work:
@@ -48,6 +54,7 @@ class Work:
     keys: int = 100_000
     value_size: int = 100
     rate: int = 0
+    reconnect: bool = False
     shape: str = "string"
     set_ratio: float = 0.1
     goal_cpu: float | None = None
@@ -60,6 +67,8 @@ class Work:
                    "--set-ratio", self.set_ratio, *self.data_options()]
         if self.rate:
             options += ["--rate", self.rate]
+        if self.reconnect:
+            options.append("--reconnect")
         return [str(option) for option in options]
 
     def data(self):
@@ -82,7 +91,9 @@ class Work:
     def text(self):
         """The work in words."""
         parts = [f"{self.connections:,} connections"]
-        if self.rate:
+        if self.reconnect:
+            parts.append("each for one get, then the next")
+        elif self.rate:
             parts.append(f"{self.rate:,} requests/s offered, at most {self.pipeline} in flight per connection")
         else:
             parts.append(f"pipeline {self.pipeline}")
@@ -110,6 +121,11 @@ CLUSTER = {"base": "ketama", "lanes": (Lane("nutcracker", "ketama", "redis", "ke
                                        Lane("overlord", "ketama", "redis", "ketama"),
                                        Lane("overlord", "cluster", "redis", "redis_cluster", goal=1.1),
                                        Lane("direct", "cluster", "redis", "master", ("--slots", "0-5460")))}
+TLS = {"base": "plain", "lanes": (Lane("overlord", "secure", "redis", "plain"),
+                                  Lane("overlord", "secure", "redis", "TLS", ("--tls",)))}
+HANDSHAKES = {"base": "plain", "lanes": (Lane("overlord", "secure", "redis", "plain"),
+                                         Lane("overlord", "secure", "redis", "TLS, full", ("--tls",)),
+                                         Lane("overlord", "secure", "redis", "TLS, resumed", ("--tls", "--resume")))}
 
 WORKS = [
     Work("redis-c50p1", "redis", goal_cpu=0.85),
@@ -142,6 +158,9 @@ WORKS = [
     Work("cluster-c50p1", **CLUSTER),
     Work("cluster-c50p16", pipeline=16, **CLUSTER),
     Work("cluster-c50p64", pipeline=64, **CLUSTER),
+    Work("tls-c50p1", **TLS),
+    Work("tls-c50p16", pipeline=16, **TLS),
+    Work("tls-connect", reconnect=True, **HANDSHAKES),
 ]
 
 # CPU per request of the first work is at most this many times that of the second.
@@ -153,10 +172,10 @@ IDLE_COUNTS = (1_000, 10_000)
 
 
 def stages(chosen):
-    """The works in groups, each with the pools that it needs: what one group needs does not run beside another."""
+    """The works in groups, each with the pools that it needs: what one needs does not run beside another."""
     groups = {}
     for work in chosen:
-        groups.setdefault("cluster" in work.pools(), []).append(work)
+        groups.setdefault(work.name.partition("-")[0] if work.lanes else "", []).append(work)
     return [(list(dict.fromkeys(pool for work in group for pool in work.pools())), group) for group in groups.values()]
 
 

@@ -15,15 +15,15 @@
 namespace loadgen {
 namespace {
 
-/// Switches the connection to RESP3. False with errno set when the server does not follow.
-bool say_hello(int fd) {
+/// Switches a blocking connection to RESP3. False with errno set when the server does not follow.
+bool say_hello(Channel& channel) {
   constexpr std::string_view kHello = "*2\r\n$5\r\nHELLO\r\n$1\r\n3\r\n*1\r\n$4\r\nPING\r\n";
-  if (send(fd, kHello.data(), kHello.size(), MSG_NOSIGNAL) != static_cast<ssize_t>(kHello.size())) return false;
+  if (channel.send(kHello) != static_cast<ssize_t>(kHello.size())) return false;
   // Only RESP3 has maps; the answer to the PING tells where the map ends.
   std::string got;
   while (!got.ends_with("+PONG\r\n")) {
     char buffer[4096];
-    const ssize_t n = recv(fd, buffer, sizeof buffer, 0);
+    const ssize_t n = recv(channel.fd(), buffer, sizeof buffer, 0);
     if (n > 0) got.append(buffer, static_cast<size_t>(n));
     if (n <= 0 || got.front() != '%') {
       errno = EPROTO;
@@ -33,20 +33,9 @@ bool say_hello(int fd) {
   return true;
 }
 
-/// Connects blocking, so that a full accept queue slows the caller down instead of failing.
-int connect_one(const addrinfo& to, const Options& options) {
-  const int fd = socket(to.ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  if (fd < 0) return -1;
-  if (connect(fd, to.ai_addr, to.ai_addrlen) != 0 || (options.protocol == Protocol::kResp3 && !say_hello(fd))) {
-    const int saved = errno;
-    close(fd);
-    errno = saved;
-    return -1;
-  }
-  const int on = 1;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
-  return fd;
+void set_blocking(int fd, bool on) {
+  const int flags = fcntl(fd, F_GETFL);
+  fcntl(fd, F_SETFL, on ? flags & ~O_NONBLOCK : flags | O_NONBLOCK);
 }
 
 }  // namespace
@@ -60,29 +49,71 @@ void raise_file_limit(size_t wanted) {
   setrlimit(RLIMIT_NOFILE, &raised);
 }
 
-Connected connect_all(const Options& options, size_t count) {
-  Connected result;
+Connector::Connector(const Options& options, const TlsContext& context) : options_(options), context_(context) {
   addrinfo hints{};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
-  addrinfo* found = nullptr;
-  if (const int code = getaddrinfo(options.host.c_str(), options.port.c_str(), &hints, &found); code != 0) {
-    result.error = options.host + ":" + options.port + ": " + gai_strerror(code);
-    return result;
+  if (const int code = getaddrinfo(options.host.c_str(), options.port.c_str(), &hints, &found_); code != 0) {
+    error_ = options.host + ":" + options.port + ": " + gai_strerror(code);
   }
-  result.sockets.reserve(count);
-  while (result.sockets.size() < count) {
-    const int fd = connect_one(*found, options);
-    if (fd < 0) {
-      result.error = "connection " + std::to_string(result.sockets.size() + 1) + " to " + options.host + ":" +
-                     options.port + ": " + std::strerror(errno);
-      for (const int open_fd : result.sockets) close(open_fd);
-      result.sockets.clear();
+}
+
+Connector::~Connector() {
+  if (found_ != nullptr) freeaddrinfo(found_);
+}
+
+/// Connects blocking, so that a full accept queue slows the caller down instead of failing.
+int Connector::dial() {
+  if (found_ == nullptr) return -1;
+  const int fd = socket(found_->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) {
+    failed();
+    return -1;
+  }
+  if (::connect(fd, found_->ai_addr, found_->ai_addrlen) != 0) {
+    failed();
+    close(fd);
+    return -1;
+  }
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return fd;
+}
+
+void Connector::failed() { error_ = options_.host + ":" + options_.port + ": " + std::strerror(errno); }
+
+Channel Connector::connect() {
+  const int fd = dial();
+  if (fd < 0) return Channel(-1);
+  set_blocking(fd, false);
+  return options_.tls ? Channel(fd, context_) : Channel(fd);
+}
+
+Channel Connector::connect_ready() {
+  Channel channel = connect();
+  if (!channel.open()) return channel;
+  set_blocking(channel.fd(), true);
+  errno = EPROTO;
+  if (channel.handshake() != 1 || (options_.protocol == Protocol::kResp3 && !say_hello(channel))) {
+    failed();
+    return Channel(-1);
+  }
+  set_blocking(channel.fd(), false);
+  return channel;
+}
+
+Connected connect_all(Connector& connector, size_t count) {
+  Connected result;
+  result.channels.reserve(count);
+  while (result.channels.size() < count) {
+    Channel channel = connector.connect_ready();
+    if (!channel.open()) {
+      result.error = "connection " + std::to_string(result.channels.size() + 1) + " to " + connector.error();
+      result.channels.clear();
       break;
     }
-    result.sockets.push_back(fd);
+    result.channels.push_back(std::move(channel));
   }
-  freeaddrinfo(found);
   return result;
 }
 

@@ -1,6 +1,5 @@
 #include "loadgen/load.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,7 +28,7 @@ Tally operator-(const Tally& a, const Tally& b) {
 
 /// One client connection: a ring of the requests that wait for replies, and the bytes that did not fit anywhere.
 struct Load::Connection {
-  int fd = -1;
+  Channel channel{-1};
   bool writable_watched = false;
   uint32_t head = 0;
   uint32_t waiting = 0;
@@ -52,32 +51,30 @@ struct Load::Connection {
   }
 };
 
-Load::Load(const Options& options, const Keyspace& keys, const Wire& wire, std::vector<int> sockets)
+Load::Load(const Options& options, const Keyspace& keys, const Wire& wire, std::vector<Channel> channels)
     : options_(options),
       wire_(wire),
       usable_(usable_keys(options, keys)),
       epoll_(epoll_create1(EPOLL_CLOEXEC)),
-      connections_(sockets.size()),
+      connections_(channels.size()),
       events_(1024),
       input_(std::max(kInputSize, keys.value_size() + 4096)),
       output_(wire.max_request_size() * std::max(options.pipeline, kPreloadDepth)),
-      alive_(sockets.size()) {
-  for (size_t i = 0; i < sockets.size(); ++i) {
+      alive_(channels.size()) {
+  for (size_t i = 0; i < channels.size(); ++i) {
     Connection& c = connections_[i];
-    c.fd = sockets[i];
+    c.channel = std::move(channels[i]);
     c.ring.resize(std::max(options.pipeline, kPreloadDepth));
     if (options.multi_get > 1) c.multi.resize(c.ring.size());
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = &c;
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, c.fd, &event);
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, c.channel.fd(), &event);
   }
 }
 
 Load::~Load() {
-  for (const Connection& c : connections_) {
-    if (c.fd >= 0) close(c.fd);
-  }
+  connections_.clear();
   close(epoll_);
 }
 
@@ -121,8 +118,8 @@ void Load::loop(Source& source) {
     advance_phase(now);
     for (int i = 0; i < count; ++i) {
       Connection& c = *static_cast<Connection*>(events_[i].data.ptr);
-      if (c.fd >= 0 && (events_[i].events & EPOLLOUT) != 0) flush_rest(c);
-      if (c.fd >= 0 && (events_[i].events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) on_readable(c, source);
+      if (c.channel.open() && (events_[i].events & EPOLLOUT) != 0) flush_rest(c);
+      if (c.channel.open() && (events_[i].events & ~static_cast<uint32_t>(EPOLLOUT)) != 0) on_readable(c, source);
     }
     if (count > 0)
       last_progress_ = now;
@@ -189,7 +186,7 @@ int Load::wait_for_events(int64_t now) {
 
 void Load::fill_all(Source& source, int64_t now) {
   for (Connection& c : connections_) {
-    if (c.fd >= 0) refill(c, source, now);
+    if (c.channel.open()) refill(c, source, now);
   }
 }
 
@@ -200,7 +197,7 @@ void Load::send_due(Source& source, int64_t now) {
     if (due > now) return;
     Connection& c = connections_[cursor_];
     cursor_ = cursor_ + 1 == connections_.size() ? 0 : cursor_ + 1;
-    if (c.fd < 0 || c.waiting >= depth_) {
+    if (!c.channel.open() || c.waiting >= depth_) {
       ++full;
       continue;
     }
@@ -212,7 +209,7 @@ void Load::send_due(Source& source, int64_t now) {
 }
 
 void Load::on_readable(Connection& c, Source& source) {
-  const ssize_t n = recv(c.fd, input_.data(), input_.size(), 0);
+  const ssize_t n = c.channel.receive(input_.data(), input_.size());
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) {
     // Half a reply is a wrong one; a close between replies only loses requests.
@@ -223,14 +220,14 @@ void Load::on_readable(Connection& c, Source& source) {
   std::string_view in(input_.data(), static_cast<size_t>(n));
   if (c.unread.empty()) {
     take_replies(c, in, now);
-    if (c.fd >= 0 && !in.empty()) c.unread.assign(in);
+    if (c.channel.open() && !in.empty()) c.unread.assign(in);
   } else {
     c.unread.append(in);
     in = c.unread;
     take_replies(c, in, now);
-    if (c.fd >= 0) c.unread.erase(0, c.unread.size() - in.size());
+    if (c.channel.open()) c.unread.erase(0, c.unread.size() - in.size());
   }
-  if (c.fd >= 0 && rate_ == 0) refill(c, source, now);
+  if (c.channel.open() && rate_ == 0) refill(c, source, now);
 }
 
 void Load::take_replies(Connection& c, std::string_view& in, int64_t now) {
@@ -265,7 +262,7 @@ char* Load::append_request(Connection& c, Source& source, int64_t due, char* to)
 
 void Load::send_bytes(Connection& c, std::string_view bytes) {
   if (c.unsent.empty()) {
-    const ssize_t n = send(c.fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t n = c.channel.send(bytes);
     // A reset shows up at the next read, together with what the server still sent.
     if (n >= 0) bytes.remove_prefix(static_cast<size_t>(n));
     if (bytes.empty()) return;
@@ -275,7 +272,7 @@ void Load::send_bytes(Connection& c, std::string_view bytes) {
 }
 
 void Load::flush_rest(Connection& c) {
-  const ssize_t n = send(c.fd, c.unsent.data(), c.unsent.size(), MSG_NOSIGNAL);
+  const ssize_t n = c.channel.send(c.unsent);
   if (n < 0) {
     if (errno != EAGAIN && errno != EINTR) watch_writable(c, false);
     return;
@@ -290,7 +287,7 @@ void Load::watch_writable(Connection& c, bool on) {
   epoll_event event{};
   event.events = EPOLLIN | (on ? static_cast<uint32_t>(EPOLLOUT) : 0u);
   event.data.ptr = &c;
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, c.fd, &event);
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, c.channel.fd(), &event);
 }
 
 void Load::drop(Connection& c, bool wrong, std::string_view bytes) {
@@ -302,8 +299,7 @@ void Load::drop(Connection& c, bool wrong, std::string_view bytes) {
   unanswered_ += c.waiting;
   ++lost_;
   c.waiting = 0;
-  close(c.fd);
-  c.fd = -1;
+  c.channel.close();
   c.unread.clear();
   c.unsent.clear();
   --alive_;

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "loadgen/channel.h"
 #include "loadgen/histogram.h"
 #include "loadgen/options.h"
 #include "loadgen/source.h"
@@ -38,8 +39,8 @@ struct LoadResult {
 /// One epoll loop over all client connections: keeps them busy by the options' schedule, checks every reply.
 class Load {
  public:
-  /// Takes the sockets: non-blocking, connected. `options`, `keys` and `wire` must outlive this.
-  Load(const Options& options, const Keyspace& keys, const Wire& wire, std::vector<int> sockets);
+  /// Takes the channels: non-blocking, ready. `options`, `keys` and `wire` must outlive this.
+  Load(const Options& options, const Keyspace& keys, const Wire& wire, std::vector<Channel> channels);
   ~Load();
   Load(const Load&) = delete;
   Load& operator=(const Load&) = delete;

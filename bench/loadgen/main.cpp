@@ -6,13 +6,14 @@
 #include "loadgen/idle.h"
 #include "loadgen/load.h"
 #include "loadgen/options.h"
+#include "loadgen/reconnect.h"
 #include "loadgen/report.h"
 
 namespace {
 
 int run_load(const loadgen::Options& options, const loadgen::Keyspace& keys, const loadgen::Wire& wire,
-             std::vector<int> sockets) {
-  loadgen::Load load(options, keys, wire, std::move(sockets));
+             loadgen::Connector& connector, std::vector<loadgen::Channel> channels) {
+  loadgen::Load load(options, keys, wire, std::move(channels));
   int code = 0;
   if (options.preload) {
     const loadgen::LoadResult result = load.preload();
@@ -20,7 +21,8 @@ int run_load(const loadgen::Options& options, const loadgen::Keyspace& keys, con
     code = loadgen::exit_code(options, result);
   }
   if (code != 0 || (options.duration_seconds == 0 && options.requests == 0)) return code;
-  const loadgen::LoadResult result = load.run();
+  const loadgen::LoadResult result =
+      options.reconnect ? loadgen::Reconnect(options, keys, wire, connector).run() : load.run();
   loadgen::print_report("load", options, result);
   return loadgen::exit_code(options, result);
 }
@@ -40,7 +42,9 @@ int main(int argc, char** argv) {
   const loadgen::Options& options = parsed.options;
   const size_t count = options.idle > 0 ? options.idle : options.connections;
   loadgen::raise_file_limit(count + 64);
-  loadgen::Connected connected = loadgen::connect_all(options, count);
+  const loadgen::TlsContext context;
+  loadgen::Connector connector(options, context);
+  loadgen::Connected connected = loadgen::connect_all(connector, count);
   if (!connected.error.empty()) {
     std::fprintf(stderr, "%s\n", connected.error.c_str());
     return 2;
@@ -50,6 +54,6 @@ int main(int argc, char** argv) {
   const loadgen::Keyspace keys(options.keys, options.key_size, options.value_size,
                                kPrefixes[static_cast<size_t>(options.shape)]);
   const auto wire = loadgen::make_wire(options, keys);
-  if (options.idle > 0) return loadgen::hold_idle(options, *wire, std::move(connected.sockets));
-  return run_load(options, keys, *wire, std::move(connected.sockets));
+  if (options.idle > 0) return loadgen::hold_idle(options, *wire, std::move(connected.channels));
+  return run_load(options, keys, *wire, connector, std::move(connected.channels));
 }

@@ -65,6 +65,12 @@ bool set_switch(std::string_view name, ParsedOptions& parsed) {
   Options& o = parsed.options;
   if (name == "--preload")
     o.preload = true;
+  else if (name == "--tls")
+    o.tls = true;
+  else if (name == "--reconnect")
+    o.reconnect = true;
+  else if (name == "--resume")
+    o.resume = true;
   else if (name == "--json")
     o.json = true;
   else if (name == "--strict-order")
@@ -159,6 +165,12 @@ ParsedOptions parse_options(int argc, char** argv) {
     parsed.error = "--shape is for redis and resp3";
   else if (o.shape == Shape::kHash && o.value_size > 64)
     parsed.error = "--shape hash needs --value-size of at most 64: servers forget the order of longer fields";
+  else if (o.resume && !o.tls)
+    parsed.error = "--resume is for --tls";
+  else if (o.protocol == Protocol::kResp3 && (o.tls || o.reconnect))
+    parsed.error = "--tls and --reconnect are not for resp3";
+  else if (o.reconnect && (o.rate > 0 || o.multi_get > 1 || o.idle > 0))
+    parsed.error = "--reconnect has no rate, no multi-get and no idle connections";
   else if (o.idle == 0 && o.duration_seconds == 0 && o.requests == 0 && !o.preload) {
     parsed.error = "say how long: --duration seconds, --requests count, or --preload alone";
   }
@@ -182,6 +194,9 @@ const char* usage() {
   --preload                   first write every key once
   --warmup S                  load before the measured window
   --duration S | --requests N length of the measured window
+  --tls                       TLS, with no look at the certificate
+  --reconnect                 each get on a connection of its own; a request is a connection
+  --resume                    --reconnect with TLS sessions resumed
   --rate N                    open loop: N requests/s on a fixed schedule, latency counted from the schedule
   --idle N                    open N connections and hold them; reads commands from stdin:
                               "get" (one get on each), "close" (close all), end of input ends

@@ -47,6 +47,10 @@ struct Options {
   /// Requests per second offered whatever the server does (open loop); 0 is a closed loop.
   double rate = 0;
   bool preload = false;
+  bool tls = false;
+  /// Every get on a connection of its own (Reconnect); with resume, TLS sessions of earlier ones are resumed.
+  bool reconnect = false;
+  bool resume = false;
   /// Connections to open and hold without load; 0 means a load run.
   uint32_t idle = 0;
   /// Replies of a multi-get must come in the order of the keys asked.

@@ -8,10 +8,11 @@ import threading
 class Server:
     """Stores what it is given. tamper(server, replies) gets the replies to one read of the socket as a list of
     (keys, bytes), where keys is None unless it answers a retrieval, and returns the bytes to send, or None to close
-    after what it has put into .last_words."""
+    after what it has put into .last_words. context: of TLS."""
 
-    def __init__(self, proto, tamper):
+    def __init__(self, proto, tamper, context=None):
         self.proto = proto
+        self.context = context
         self.tamper = tamper
         self.data = {}
         self.last_words = b""
@@ -36,7 +37,7 @@ class Server:
 
     def serve(self, peer):
         unread = b""
-        with peer:
+        with self.secured(peer) as peer:
             while True:
                 try:
                     got = peer.recv(1 << 16)
@@ -54,6 +55,9 @@ class Server:
                     return
                 if out is None:
                     return
+
+    def secured(self, peer):
+        return peer if self.context is None else self.context.wrap_socket(peer, server_side=True)
 
     def value(self, key):
         """The bytes that only this key's reply holds."""

@@ -60,6 +60,8 @@ def test_peers(tmp_path, work):
 @pytest.mark.parametrize("work, rows, base", [
     ("resp3-zrange10", ["overlord RESP2", "overlord RESP3"], "RESP2"),
     ("cluster-c50p16", ["nutcracker ketama", "overlord ketama", "overlord redis_cluster", "direct master"], "ketama"),
+    ("tls-c50p16", ["overlord plain", "overlord TLS"], "plain"),
+    ("tls-connect", ["overlord plain", "overlord TLS, full", "overlord TLS, resumed"], "plain"),
     ("dialects-c50p1", ["nutcracker text", "overlord text", "overlord meta", "overlord binary"], "text")])
 def test_works_that_compare_ways_to_use_one_proxy(tmp_path, work, rows, base):
     out = tmp_path / "out.json"
@@ -71,7 +73,7 @@ def test_works_that_compare_ways_to_use_one_proxy(tmp_path, work, rows, base):
     for name, row in got.items():
         assert row["backend_cpu"] > 0 and (row["proxy_cpu"] > 0) == (not name.startswith("direct"))
         compared = name.startswith("overlord") and not name.endswith(base)
-        assert ("ratio_cpu" in row) == compared and bool(row.get("goals")) == (compared and work[0] != "d")
+        assert ("ratio_cpu" in row) == compared and bool(row.get("goals")) == (compared and work[0] not in "dt")
 
 
 def test_a_proxy_that_answers_errors_is_no_fast_proxy(tmp_path):

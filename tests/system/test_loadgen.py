@@ -156,6 +156,7 @@ def test_usage_errors_say_what_to_change():
                           (["--bogus", "1"], "unknown option"), ([], "say how long"),
                           (["--preload", "--shape", "hash"], "at most 64"),
                           (["--preload", "--multi-get", "2", "--proto", "meta"], "--multi-get is for strings"),
+                          (["--preload", "--resume"], "--resume is for --tls"),
                           (["--slots", "5-16384"], "within 0-16383")):
         done = subprocess.run([str(LOADGEN), "--addr", "127.0.0.1:1", *options], capture_output=True, text=True,
                               timeout=30, check=False)

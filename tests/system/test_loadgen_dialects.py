@@ -1,7 +1,11 @@
 """The load generator's other protocols and shapes: each notices lies as redis and memcache text do (test_loadgen)."""
 
+import ssl
+
 import pytest
 
+import harness
+from certs import Authority, TlsCluster
 from lying_server import (Server, bare_lf, binary_reply, cut_and_close, every_nth_read, garbage, honest, one_byte_off,
                           swap_neighbours, twice, value_of_another)
 from test_loadgen import run
@@ -80,3 +84,44 @@ def test_real_servers_pass(pool, dialect, kind):
     proto, options = DIALECTS[dialect][:2]
     done = run(proto, "127.0.0.1:%d" % pool.backends(kind)[0].port, "--pipeline", "16", *options, requests=3000)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.fixture(scope="module")
+def certificate():
+    authority = Authority()
+    yield authority.make("server")
+    authority.close()
+
+
+@pytest.fixture
+def secure(resources, certificate):
+    server = resources(harness.Redis())
+    keys = {"tls_cert": certificate.cert, "tls_key": certificate.key}
+    with harness.Proxy(TlsCluster("redis", [server], plain=False, **keys)) as proxy:
+        yield "127.0.0.1:%d" % proxy.clusters[0].port
+
+
+@pytest.mark.parametrize("options", [("--pipeline", "16"), ("--value-size", "100000"), ("--reconnect",),
+                                     ("--reconnect", "--resume")])
+def test_tls(secure, options):
+    done = run("redis", secure, "--tls", *options, requests=300)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("lie, code", [(honest, 0), (every_nth_read(50, value_of_another), 1),
+                                       (every_nth_read(50, cut_and_close), 1), (every_nth_read(50, twice), 1),
+                                       (every_nth_read(50, lambda *_: b"-ERR broken\r\n"), 3)])
+def test_connections_for_one_get_each(lie, code):
+    with Server("redis", lie) as server:
+        done = run("redis", server.address, "--reconnect", requests=300)
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("tickets, code", [(0, 3), (2, 0)])
+def test_a_server_that_resumes_nothing_is_noticed(certificate, tickets, code):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate.cert, certificate.key)
+    context.num_tickets = tickets
+    with Server("redis", honest, context) as server:
+        done = run("redis", server.address, "--tls", "--reconnect", "--resume", requests=100)
+    assert done.returncode == code, done.stdout + done.stderr
