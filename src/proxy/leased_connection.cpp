@@ -1,5 +1,6 @@
 #include "proxy/leased_connection.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace overlord::proxy {
@@ -9,8 +10,11 @@ using routing::Request;
 
 namespace {
 
-// All that a client can leave on a connection that it gives back: nothing else goes there (see RedisSession).
 constexpr int kMostRedirections = 5;
+constexpr uint64_t kFirstWait = 5'000'000;
+constexpr uint64_t kLastWait = 80'000'000;
+constexpr uint64_t kLongestPatience = 30'000'000'000;  // where read_timeout is 0
+// All that a client can leave on a connection that it gives back: nothing else goes there (see RedisSession).
 constexpr std::string_view kUnwatch = "*1\r\n$7\r\nUNWATCH\r\n";
 
 }  // namespace
@@ -29,7 +33,9 @@ bool LeasedConnection::take(Backend& backend, Request& request) noexcept {
 void LeasedConnection::send(Request& request, After after, uint64_t patience) noexcept {
   after_ = after;
   patience_ = patience;
-  redirections_ = 0;
+  redirections_ = waits_ = 0;
+  const uint64_t longest = backend_->limits().read_timeout;
+  give_up_at_ = backend_->turn().now() + (longest > 0 ? longest : kLongestPatience);
   blocked_ = patience != kReadTimeout;
   request.owner = this;
   // A transaction stays where its keys are watched.
@@ -52,6 +58,8 @@ void LeasedConnection::drop() {
 }
 
 void LeasedConnection::end() noexcept {
+  timer_.cancel();
+  waiting_ = nullptr;
   if (blocked_) {
     drop();
   } else {
@@ -69,17 +77,44 @@ void LeasedConnection::on_lease_lost() noexcept {
 bool LeasedConnection::follow(Request& request) {
   if (pool_ == nullptr || !request.copy || connection_ == nullptr || set_ || redirections_ == kMostRedirections)
     return false;
-  Turn& turn = backend_->turn();
   bool asking = false;
-  Backend* const to = pool_->redirected(*backend_, turn.requests.flatten_reply(request), asking);
-  if (to == nullptr) return false;
+  const std::string_view error = backend_->turn().requests.flatten_reply(request);
+  Backend* const to = pool_->redirected(*backend_, error, asking);
+  if (to == nullptr) return pool_->may_pass(error) && wait(request);
   ++redirections_;
+  return send_copy(*to, request, asking);
+}
+
+// As follow. The connection is free meanwhile.
+bool LeasedConnection::wait(Request& request) {
+  Turn& turn = backend_->turn();
+  const uint64_t delay = std::min(kFirstWait << std::min<uint8_t>(waits_, 8), kLastWait);
+  if (turn.now() + delay > give_up_at_) return false;
+  if (waits_ < UINT8_MAX) ++waits_;
   backend_->leases().give_back(*std::exchange(connection_, nullptr), {});
+  turn.requests.drop_reply(request);
+  request.error_reply = request.finished = false;
+  waiting_ = &request;
+  waiting_for_ = backend_->id();
+  turn.loop.timers().arm(timer_, turn.now(), delay);
+  return true;
+}
+
+void LeasedConnection::try_again() {
+  Request& request = *std::exchange(waiting_, nullptr);
+  Backend* const backend = pool_->find(waiting_for_);
+  if (backend == nullptr) return routing::fail(request, Failure::no_backend);
+  send_copy(*backend, request, false);
+}
+
+bool LeasedConnection::send_copy(Backend& to, Request& request, bool asking) {
+  if (connection_ != nullptr) backend_->leases().give_back(*std::exchange(connection_, nullptr), {});
+  Turn& turn = to.turn();
   turn.requests.drop_reply(request);
   turn.requests.release_children(request);
   request.error_reply = false;
   request.finished = false;
-  if (!take(*to, request)) return true;
+  if (!take(to, request)) return true;
   Request& again = turn.requests.take_child(request, routing::Wire::redis);
   again.command = request.command;
   again.bytes = request.copy_view();

@@ -2,11 +2,13 @@
 // LeasedConnection: the backend connection that one session has for itself, and the request that is on it. It stands
 // between connection and session: when the answer that ends a state has come, it gives the connection back before the
 // session hears of it. In a Redis Cluster a request that sets or waits for something goes on to the node that the first
-// one names, as a child of itself made from a copy of its bytes.
+// one names, as a child of itself made from a copy of its bytes; or once more to the same node after a moment, when that
+// answered TRYAGAIN, CLUSTERDOWN or LOADING, for as long as read_timeout lets any other request wait for that.
 
 #include <cstdint>
 #include <string_view>
 
+#include "net/timer.h"
 #include "proxy/pool.h"
 #include "routing/request.h"
 
@@ -21,7 +23,9 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
   static constexpr uint64_t kReadTimeout = UINT64_MAX;
 
   // client: the session; it is told of answers as the owner of its other requests is.
-  explicit LeasedConnection(routing::RequestOwner& client, Pool* pool = nullptr) : client_(client), pool_(pool) {}
+  explicit LeasedConnection(routing::RequestOwner& client, Pool* pool = nullptr) : client_(client), pool_(pool) {
+    timer_.set([](void* self) { static_cast<LeasedConnection*>(self)->try_again(); }, this);
+  }
   ~LeasedConnection() { end(); }
   LeasedConnection(const LeasedConnection&) = delete;
   LeasedConnection& operator=(const LeasedConnection&) = delete;
@@ -53,6 +57,9 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
  private:
   void drop();
   bool follow(routing::Request& request);
+  bool wait(routing::Request& request);
+  bool send_copy(Backend& to, routing::Request& request, bool asking);
+  void try_again();
 
   routing::RequestOwner& client_;
   Pool* const pool_;            // null: nothing is redirected
@@ -61,6 +68,11 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
   After after_ = After::keep;
   uint64_t patience_ = kReadTimeout;
   int redirections_ = 0;
+  uint8_t waits_ = 0;
+  uint64_t give_up_at_ = 0;              // loop time
+  routing::Request* waiting_ = nullptr;  // for the timer
+  int32_t waiting_for_ = -1;             // the backend
+  net::Timer timer_;
   bool set_ = false;  // a state lasts on the connection
   bool blocked_ = false;
   bool broken_ = false;

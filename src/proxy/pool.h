@@ -24,6 +24,8 @@ class Pool : public routing::Route {
   // Where a request belongs that `from` would not serve, by its error line; null when that says nothing of the kind. What
   // the line says is remembered. asking: ASKING has to go in front of it.
   virtual Backend* redirected(Backend& /*from*/, std::string_view /*error*/, bool& /*asking*/) { return nullptr; }
+  // The error line says that the same request may succeed in a moment. What it says of the map is acted on.
+  virtual bool may_pass(std::string_view /*error*/) { return false; }
   // Another number whenever keys may have gone to other backends.
   virtual uint64_t placement() const { return 0; }
 

@@ -237,6 +237,20 @@ Backend* SlotPool::redirected(Backend& from, std::string_view error, bool& askin
   return node == nullptr ? nullptr : node->backend;
 }
 
+bool SlotPool::may_pass(std::string_view error) {
+  switch (redis::parse_redirection(error).kind) {
+    case Redirection::Kind::none:
+    case Redirection::Kind::moved:
+    case Redirection::Kind::ask: return false;
+    case Redirection::Kind::cluster_down:
+    case Redirection::Kind::slot_not_served:
+    case Redirection::Kind::master_down: refresher_.ask(); [[fallthrough]];
+    case Redirection::Kind::try_again:
+    case Redirection::Kind::loading: return true;
+  }
+  return false;
+}
+
 // A child in the place of what was answered, with the hop that its answer comes back by.
 Request& SlotPool::next_try(Request& request, Request& answered, Attempt attempt) noexcept {
   turn_.requests.drop_reply(answered);

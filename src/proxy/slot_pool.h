@@ -43,6 +43,7 @@ class SlotPool final : public Pool, public HealthListener, public RetryListener 
   routing::HopResult on_reply(routing::Request& request, uint64_t scratch) noexcept override;
   int32_t target(std::string_view key) const noexcept override;
   Backend* redirected(Backend& from, std::string_view error, bool& asking) override;
+  bool may_pass(std::string_view error) override;
   Backend* slot_owner(uint16_t slot) const override {
     const SlotNode* const node = nodes_.owner(slot);
     return node == nullptr ? nullptr : node->backend;

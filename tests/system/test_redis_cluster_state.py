@@ -5,7 +5,7 @@ import pytest
 import harness
 from clients import RedisConn, RedisError, resp
 from conftest import Clients
-from harness import wait_until
+from harness import SCALE, wait_until
 from redis_cluster import RedisCluster, cluster_of, key_in, slot_of
 
 CROSS = "CROSSSLOT Keys in request don't hash to the same slot"
@@ -126,6 +126,57 @@ def test_waiting_while_the_slot_moves(rd, moving, cluster):
     assert waiter.reply() == [tag, b"v"]
     assert late.cmd("BLPOP", tag, 0.01) is None
     assert late.cmd("BLPOP", tag, b"x" + key_in(7000), 0) == CROSS
+
+
+def test_what_has_a_connection_of_its_own_waits_out_a_slot_on_the_move(rd, cluster):
+    """Keys on both sides make a node say TRYAGAIN, until all are on one."""
+    slot = next(_slots)
+    tag, (a, b) = key_in(slot), cluster.masters[:2]
+    stays, goes = tag + b"stays", tag + b"goes"
+    client, watcher, leaver = rd(), rd(), rd()
+    client.cmd("RPUSH", stays, "s")
+    client.cmd("RPUSH", goes, "g")
+    cluster.begin_move(slot, a, b)
+    cluster.move_keys(a, b, goes)
+    before = errors_of(a, "TRYAGAIN")
+    client.send(resp("BLPOP", goes, stays, 0) + resp("PING"))
+    watcher.send(resp("WATCH", stays, goes) + resp("MULTI") + resp("LLEN", goes) + resp("EXEC"))
+    leaver.send(resp("BLPOP", goes, stays, 0))
+    wait_until(lambda: errors_of(a, "TRYAGAIN") >= before + 9, 10, "all to have been told to try again")
+    leaver.reset()
+    cluster.move_keys(a, b, stays)
+    cluster.end_move(slot, b)
+    assert client.reply() == [goes, b"g"] and client.reply() == "PONG"
+    assert watcher.reply() == "OK" and [watcher.reply(), watcher.reply()] == ["OK", "QUEUED"]
+    assert watcher.reply() in ([0], None)  # the pop may come in between
+    assert rd().cmd("LRANGE", stays, 0, -1) == [b"s"]
+
+
+def test_trying_again_has_an_end(io, cluster):
+    slot = next(_slots)
+    tag, (a, b) = key_in(slot), cluster.masters[:2]
+    stays, goes = tag + b"stays", tag + b"goes"
+    with harness.Proxy(cluster_of(cluster.seeds, read_timeout=int(300 * SCALE)), io=io) as proxy:
+        with RedisConn(proxy.address) as client:
+            client.cmd("RPUSH", stays, "s")
+            client.cmd("RPUSH", goes, "g")
+            cluster.begin_move(slot, a, b)
+            cluster.move_keys(a, b, goes)
+            try:
+                assert client.cmd("BLPOP", stays, goes, 0).startswith("TRYAGAIN")
+                assert client.cmd("WATCH", stays, goes).startswith("TRYAGAIN")
+                assert client.cmd("MULTI") == "OK" and client.cmd("EXEC") == []
+            finally:
+                cluster.move_keys(a, b, stays)
+                cluster.end_move(slot, b)
+            assert client.cmd("BLPOP", stays, goes, 0) == [stays, b"s"]
+
+
+def errors_of(node, kind):
+    for line in node.ask("INFO", "errorstats").decode().splitlines():
+        if line.startswith(f"errorstat_{kind}:"):
+            return int(line.split("count=")[1])
+    return 0
 
 
 def test_channels(rd):
