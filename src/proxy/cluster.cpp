@@ -54,6 +54,7 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
     : turn_(turn),
       shared_(shared),
       config_(config),
+      tls_(turn.tls.of(config)),
       client_timeouts_{nanoseconds(shared.process.read_timeout), nanoseconds(shared.process.write_timeout)},
       pool_(make_pool(turn, config, resolver, next_backend)),
       scripts_(turn, *pool_, shared.script_caches.of(config)),

@@ -94,6 +94,8 @@ class Cluster {
   PubSub& pubsub() { return pubsub_; }
   void housekeeping();  // about once a second
   ClusterCounters& counters() { return counters_; }
+  const ClusterCounters& counters() const { return counters_; }  // any thread
+  const ClusterTls& tls() const { return tls_; }                 // its counters from any thread
   access::AclLog& acl_log() { return acl_log_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
@@ -106,6 +108,7 @@ class Cluster {
   Turn& turn_;
   Shared& shared_;
   const config::ClusterConfig& config_;
+  const ClusterTls& tls_;
   ClientTimeouts client_timeouts_;
   uint64_t client_tick_ = 0;
   std::unique_ptr<Pool> pool_;

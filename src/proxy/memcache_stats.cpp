@@ -9,7 +9,7 @@
 
 #include "protocol/memcache/stats_merge.h"
 #include "protocol/memcache/text.h"
-#include "proxy/cluster.h"
+#include "proxy/cluster_totals.h"
 #include "proxy/memcache_answer.h"
 
 namespace overlord::proxy {
@@ -19,7 +19,7 @@ using routing::Request;
 using routing::RequestPool;
 
 std::string own_memcache_stats(Cluster& cluster) {
-  const ClusterCounters& counters = cluster.counters();
+  const ClusterTotals totals(cluster);
   std::string text;
   const auto stat = [&text](std::string_view name, std::string_view value) {
     text.append(memcache::kStatPrefix).append("overlord_").append(name).append(" ").append(value).append("\r\n");
@@ -29,12 +29,14 @@ std::string own_memcache_stats(Cluster& cluster) {
   stat("cluster", cluster.config().name);
   stat("uptime", std::to_string(static_cast<uint64_t>(::time(nullptr)) - cluster.shared().started_at));
   stat("curr_connections", std::to_string(cluster.shared().connections.load(std::memory_order_relaxed)));
-  stat("total_connections", std::to_string(counters.accepted.get()));
-  stat("rejected_connections", std::to_string(counters.rejected.get()));
-  stat("requests", std::to_string(counters.requests.get()));
-  for (size_t i = 1; i < counters.failures.size(); ++i) {
-    stat("failures_" + std::string(routing::failure_name(static_cast<routing::Failure>(i))),
-         std::to_string(counters.failures[i].get()));
+  stat("total_connections", std::to_string(totals.of(&ClusterCounters::accepted)));
+  stat("rejected_connections", std::to_string(totals.of(&ClusterCounters::rejected)));
+  stat("requests", std::to_string(totals.of(&ClusterCounters::requests)));
+  stat("refused_logins", std::to_string(totals.of(&ClusterCounters::refused_logins)));
+  for (const auto& [name, count] : totals.edge()) stat(name, std::to_string(count));
+  for (size_t i = 1; i < routing::kFailureCount; ++i) {
+    const auto failure = static_cast<routing::Failure>(i);
+    stat("failures_" + std::string(routing::failure_name(failure)), std::to_string(totals.failures(failure)));
   }
   return text;
 }

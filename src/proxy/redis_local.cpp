@@ -11,6 +11,7 @@
 #include "protocol/redis/command_reply.h"
 #include "protocol/redis/length_line.h"
 #include "protocol/redis/writer.h"
+#include "proxy/cluster_totals.h"
 #include "proxy/redis_session.h"
 
 namespace overlord::proxy {
@@ -77,7 +78,6 @@ void RedisSession::local_info() {
 }
 
 std::string RedisSession::info_text() const {
-  const ClusterCounters& counters = cluster_.counters();
   const auto now = static_cast<uint64_t>(::time(nullptr));
   const auto wants = [this](std::string_view section) {
     if (parser_->argc() == 1) return true;
@@ -114,15 +114,17 @@ std::string RedisSession::info_text() const {
   }
   if (wants("stats")) {
     section("Stats");
-    line("total_connections_received", std::to_string(counters.accepted.get()));
-    line("total_commands_processed", std::to_string(counters.requests.get()));
-    line("slow_subscribers", std::to_string(counters.slow_subscribers.get()));
-    line("rejected_connections", std::to_string(counters.rejected.get()));
-    line("acl_access_denied_auth", std::to_string(counters.refused_logins.get()));
-    line("acl_access_denied_cmd", std::to_string(counters.refused_calls.get()));
-    for (size_t i = 1; i < counters.failures.size(); ++i) {
-      line("failures_" + std::string(routing::failure_name(static_cast<routing::Failure>(i))),
-           std::to_string(counters.failures[i].get()));
+    const ClusterTotals totals(cluster_);
+    line("total_connections_received", std::to_string(totals.of(&ClusterCounters::accepted)));
+    line("total_commands_processed", std::to_string(totals.of(&ClusterCounters::requests)));
+    line("slow_subscribers", std::to_string(totals.of(&ClusterCounters::slow_subscribers)));
+    line("rejected_connections", std::to_string(totals.of(&ClusterCounters::rejected)));
+    line("acl_access_denied_auth", std::to_string(totals.of(&ClusterCounters::refused_logins)));
+    line("acl_access_denied_cmd", std::to_string(totals.of(&ClusterCounters::refused_calls)));
+    for (const auto& [name, count] : totals.edge()) line(name, std::to_string(count));
+    for (size_t i = 1; i < routing::kFailureCount; ++i) {
+      const auto failure = static_cast<routing::Failure>(i);
+      line("failures_" + std::string(routing::failure_name(failure)), std::to_string(totals.failures(failure)));
     }
   }
   if (wants("replication")) {

@@ -185,11 +185,26 @@ def test_header_that_does_not_come(setup):
                 client.exact(1)
 
 
+def refused(setup):
+    """What both protocols count, of all workers."""
+    with RedisConn(setup.redis.plain_address) as rd, McConn(setup.memcache.plain_address) as mc:
+        behind(rd, v1()), behind(mc, v1())
+        mc.send(b"stats\r\n")
+        stats = {}
+        while (line := mc.line()) != b"END\r\n":
+            stats[line.split()[1]] = line.split()[2]
+        info = dict(line.split(b":", 1) for line in rd.cmd("INFO", "stats").split(b"\r\n") if b":" in line)
+        return int(info[b"bad_proxy_headers"]), int(stats[b"overlord_bad_proxy_headers"])
+
+
 def test_refusals_are_counted_and_logged_once_a_second(setup):
-    with Conn(setup.redis.plain_address) as client:
-        client.send("GET / HTTP/1.1\r\n")
-        with pytest.raises(Closed):
-            client.exact(1)
+    before = refused(setup)
+    for address in [setup.redis.plain_address] * 3 + [setup.redis.address] * 2 + [setup.memcache.plain_address]:
+        with Conn(address) as client:
+            client.send("GET / HTTP/1.1\r\n")
+            with pytest.raises(Closed):
+                client.exact(1)
+    assert refused(setup) == (before[0] + 5, before[1] + 1)
     said = [line for line in setup.proxy.output().splitlines() if "without a good PROXY header" in line]
     assert said and len(said) < 40, said
 

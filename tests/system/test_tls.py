@@ -224,9 +224,17 @@ def test_client_certificates(made, io, pool):
         assert proxy.clients() == 0 or wait_until(lambda: proxy.clients() == 0)
 
 
+def counters(client):
+    """What INFO and stats count of TLS and PROXY headers, as numbers."""
+    text = client.cmd("INFO", "stats").decode()
+    lines = dict(line.split(":", 1) for line in text.split("\r\n") if ":" in line)
+    return {name: int(value) for name, value in lines.items() if "tls_" in name or name == "bad_proxy_headers"}
+
+
 def test_sessions_are_resumed_at_every_worker(made, io, pool):
     cluster = TlsCluster("redis", pool.backends("redis", 1), **made.listener("required"))
     with harness.Proxy(cluster, io=io, workers=3):
+        resumed = 0
         for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
             context = made.context(made.client, version=version)
             with secure(RedisConn, cluster.address, context) as first:
@@ -235,6 +243,10 @@ def test_sessions_are_resumed_at_every_worker(made, io, pool):
             for _ in range(12):
                 with secure(RedisConn, cluster.address, context, session=session) as again:
                     assert again.cmd("PING") == "PONG" and again.sock.session_reused
+                    resumed += 1
+                    counted = counters(again)  # of all workers
+                    assert counted["tls_resumed_sessions"] == resumed < counted["tls_handshakes"]
+                    assert counted["tls_failures"] == 0
 
 
 def test_clients_that_leave_or_wait_in_the_handshake(made, io, pool):
@@ -315,11 +327,18 @@ def test_backends_that_are_not_trusted(made, io, resources):
     with harness.Proxy(*bad, *good, io=io) as proxy:
         for one in good:
             wait_until(lambda: get_error(one) is None)
+            with secure(RedisConn, one.address, made.context()) as rd:
+                counted = counters(rd)
+                assert counted["backend_tls_handshakes"] >= 1 and counted["backend_tls_failures"] == 0
+                assert counted["tls_handshakes"] == 1
         for one, reason in bad.items():
             assert isinstance(get_error(one), RedisError)
             name = one.keys["name"]
             wait_until(lambda: any(f"backend {name}/" in line and reason in line
                                    for line in proxy.output().splitlines()), what=reason)
+            with RedisConn(one.plain_address) as rd:
+                failed = counters(rd)["backend_tls_failures"]
+                assert (failed > 0) == (name != "no-tls"), failed  # that one only took too long
 
 
 def test_tls_backend_dies_and_comes_back(made, io, resources):
