@@ -69,7 +69,9 @@ void BackendConnection::open() {
 
 void BackendConnection::move(bool reopen) noexcept {
   if (state_ == State::idle) return;
-  if (state_ != State::down) lose(Failure::connection_lost, "its address has changed");
+  if (state_ != State::down) {
+    lose(Failure::connection_lost, "its address has changed", Blame::configuration);
+  }
   reconnect_.cancel();
   if (!reopen || state_ != State::down) return;
   suspect_ = false;  // what was wrong at the old place says nothing of the new one
@@ -104,7 +106,7 @@ void BackendConnection::upload_done(Request& request) noexcept {
 
 void BackendConnection::upload_aborted() noexcept {
   uploader_ = nullptr;
-  lose(Failure::connection_lost, "a client left in the middle of a large request");
+  lose(Failure::connection_lost, "a client left in the middle of a large request", Blame::client);
 }
 
 void BackendConnection::notify_drained(Uploader* uploader) {
@@ -305,7 +307,7 @@ void BackendConnection::fail_list(Request* list, Failure failure, bool reached) 
   }
 }
 
-void BackendConnection::lose(Failure failure, std::string_view why) {
+void BackendConnection::lose(Failure failure, std::string_view why, Blame blame) {
   const bool was_up = state_ == State::up;
   const bool reached = std::exchange(connected_, false);
   const uint64_t now = turn_.now();
@@ -325,14 +327,15 @@ void BackendConnection::lose(Failure failure, std::string_view why) {
   tail_ = nullptr;
   const uint32_t lost_count = std::exchange(queue_size_, 0);
   if (on_demand_) return lose_lease(lost, failure, reached, why);
-  const bool retry_at_once = was_up && now - opened_at_ >= kShortLife && failure != Failure::timed_out;
+  const bool lived = now - opened_at_ >= kShortLife && failure != Failure::timed_out;
+  const bool retry_at_once = blame == Blame::client ? !suspect_ : was_up && lived;
   if (!retry_at_once) {
     if (!suspect_ && failure != Failure::shutting_down) {
       log_warn("backend ", backend_.name(), ": ", why, " (", lost_count, " requests failed); trying again");
     }
     suspect_ = true;
   }
-  backend_.on_failure();
+  if (blame == Blame::backend) backend_.on_failure();
   fail_list(lost, failure, reached);
   if (state_ != State::down) return;  // a failed request was sent again and has opened the connection
   if (retry_at_once) {

@@ -62,7 +62,8 @@ class BackendConnection : public Flushable,
   // A request with `uploading` set: more of its bytes. The connection carries nothing else meanwhile.
   virtual void upload(std::string_view bytes) noexcept;
   void upload_done(routing::Request& request) noexcept;
-  // The client of the upload went away: the half-sent request cannot be ended, so the connection is.
+  // The client of the upload went away: the half-sent request cannot be ended, so the connection is. No failure of the
+  // backend: it is connected again at once.
   void upload_aborted() noexcept;
   // Calls uploader.on_upload_drained() once; null takes that back.
   void notify_drained(Uploader* uploader);
@@ -146,7 +147,9 @@ class BackendConnection : public Flushable,
   net::Stream stream_;
 
  private:
-  void lose(routing::Failure failure, std::string_view why);
+  // Whose doing it is that a connection ends: only the backend's own failures count against it.
+  enum class Blame : uint8_t { backend, client, configuration };
+  void lose(routing::Failure failure, std::string_view why, Blame blame = Blame::backend);
   void lose_lease(routing::Request* lost, routing::Failure failure, bool reached, std::string_view why);
   void fail_list(routing::Request* list, routing::Failure failure, bool reached);
   void schedule_reconnect();

@@ -276,6 +276,29 @@ TEST_F(ConnectionLifeTest, FailuresInARowEjectAndAHandshakeBringsBack) {
   EXPECT_EQ(health_changes, 2);
 }
 
+TEST_F(ConnectionLifeTest, AClientThatLeavesInMidRequestIsNoFailureOfTheBackend) {
+  config.ping_auto_eject = true;
+  config.ping_fail_limit = 1;
+  up();
+  for (int i = 0; i < 3; ++i) {
+    Asker& asker = new_asker(Wire::redis, routing::Answer::reply);
+    asker.request->bytes = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\nhalf";
+    asker.request->uploading = true;
+    connection->send(*asker.request);
+    end_turn();
+    const size_t before = dials();
+    connection->upload_aborted();
+    end_turn();
+    EXPECT_TRUE(asker.done);
+    EXPECT_FALSE(backend->ejected());
+    EXPECT_FALSE(connection->failing());  // nobody else's requests are refused
+    ASSERT_EQ(dials(), before + 1);
+    greet(kPong);
+  }
+  EXPECT_EQ(health_changes, 0);
+  EXPECT_EQ(backend->counters().failures.get(), 0u);
+}
+
 TEST_F(ConnectionLifeTest, ProbesGoOutOnlyWhenNothingElseProvesLife) {
   up();
   connection->probe();

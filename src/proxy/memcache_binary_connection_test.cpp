@@ -278,6 +278,7 @@ TEST_F(MemcacheBinaryConnectionTest, AnUploadIsSentWithoutItsLineEnd) {
 
 TEST_F(MemcacheBinaryConnectionTest, AnUploadWithAWrongEndIsNotFinished) {
   up();
+  const Link& used = link();
   Asker& asker = new_asker(Wire::memcache_line, Answer::reply);
   asker.request->uploading = true;
   asker.request->bytes = "set a 0 0 6\r\nabcd";
@@ -285,7 +286,7 @@ TEST_F(MemcacheBinaryConnectionTest, AnUploadWithAWrongEndIsNotFinished) {
   connection->upload("efXX");
   end_turn();
   EXPECT_TRUE(asker.is("CLIENT_ERROR bad data chunk\r\n"));
-  EXPECT_FALSE(link().open);
+  EXPECT_FALSE(used.open);
 }
 
 }  // namespace

@@ -1,11 +1,12 @@
 """ping_auto_eject: a node that fails leaves the ring and comes back."""
 
+import socket
 import threading
 
 import pytest
 
 import harness
-from clients import McConn, RedisConn, RedisError
+from clients import McConn, RedisConn, RedisError, resp
 from harness import SCALE, wait_until
 from ring import Keys, Ring
 from test_backend_faults import KINDS, Kind
@@ -149,3 +150,40 @@ def test_flapping_node_under_load(io, resources, keys):
             for t in threads:
                 t.join()
         assert not problems, problems[:5]
+
+
+def bytes_taken(kind, server):
+    """So many bytes has the server received."""
+    if kind == "redis":
+        with RedisConn(server.address) as client:
+            return int(client.cmd("INFO", "stats").split(b"total_net_input_bytes:")[1].split()[0])
+    with McConn(server.address) as client:
+        client.send(b"stats\r\n")
+        return int(client.until(b"END\r\n").split(b"STAT bytes_read ")[1].split()[0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_clients_that_leave_in_mid_value_eject_nobody(io, resources, kind):
+    """One aborted upload would do, if it counted; and nobody else finds the backend down meanwhile."""
+    make = {"redis": harness.Redis, "memcache": harness.Memcached}[kind]
+    servers = [resources(make()) for _ in range(2)]
+    settings = {**SETTINGS, "ping_fail_limit": 1, "read_timeout": int(5000 * SCALE), "dial_timeout": int(5000 * SCALE)}
+    with harness.Proxy(getattr(harness, kind)(servers, **settings), io=io) as proxy:
+        client = Kind(kind, proxy.address)
+        mine = Keys(2).spread(2)
+        for key in mine:
+            assert client.set(key, b"v") is None
+        for _ in range(5):
+            before = [bytes_taken(kind, server) for server in servers]
+            leaving = [socket.create_connection(proxy.address) for _ in mine]
+            for one, key in zip(leaving, mine):
+                one.sendall((resp("SET", key, b"x" * 900_000) if kind == "redis" else
+                             b"set %s 0 0 900000\r\n" % key + b"x" * 900_000)[:300_000])
+            wait_until(lambda before=before: all(bytes_taken(kind, server) > was + 400_000
+                                                 for server, was in zip(servers, before)), 10, "half of the values")
+            for one in leaving:
+                one.close()
+            for key in mine:
+                assert client.get(key) == ("value", b"v")
+        client.close()
+        assert "out of the ring" not in proxy.output() and "trying again" not in proxy.output()
