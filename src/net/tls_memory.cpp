@@ -12,50 +12,80 @@ namespace overlord::net {
 namespace {
 
 // OpenSSL takes a buffer of a record's size when bytes come or go and gives it back when the record is done
-// (SSL_MODE_RELEASE_BUFFERS): an idle connection has none, and a busy one goes to the heap twice a message. The store
-// keeps a few such blocks. Blocks are known by their size, so they carry no mark.
-constexpr size_t kLeast = 16 * 1024;
-constexpr size_t kMost = 20 * 1024;
-constexpr unsigned kKept = 16;
+// (SSL_MODE_RELEASE_BUFFERS): an idle connection has none, and a busy one goes to the heap twice a message. For every
+// record it also takes a few small blocks for a moment, to write its header with. The stores keep some of each. Blocks
+// are known by their size, so they carry no mark.
+struct Kind {
+  size_t least;  // of a request that the store serves
+  size_t most;   // and the size of its blocks
+  unsigned kept;
+};
+constexpr Kind kRecords{16 * 1024, 20 * 1024, 64};
+constexpr Kind kSmall{1, 64, 256};
+constexpr size_t kSlack = 64;       // that the heap may add to a large block
+constexpr size_t kSmallSlack = 16;  // and to a small one
 
 struct Block {
   Block* next;
 };
 
-thread_local Block* t_free = nullptr;
-thread_local unsigned t_count = 0;
-thread_local bool t_ended = false;
+struct Store {
+  Block* free = nullptr;
+  unsigned count = 0;
+
+  void* take() {
+    Block* const block = free;
+    if (block != nullptr) {
+      free = block->next;
+      --count;
+    }
+    return block;
+  }
+  bool keep(void* memory, unsigned most) {
+    if (count >= most) return false;
+    auto* block = static_cast<Block*>(memory);
+    block->next = free;
+    free = block;
+    ++count;
+    return true;
+  }
+};
+
+thread_local constinit Store t_records;
+thread_local constinit Store t_small;
+thread_local constinit bool t_ended = false;
 
 struct Ending {
   ~Ending() {
     t_ended = true;
-    while (Block* block = t_free) {
-      t_free = block->next;
-      std::free(block);
+    for (Store* store : {&t_records, &t_small}) {
+      while (void* block = store->take()) std::free(block);
     }
   }
 };
 
+void* take_from(Store& store, const Kind& kind) {
+  void* const block = store.take();
+  return block != nullptr ? block : std::malloc(kind.most);
+}
+
 void* take(size_t size, const char*, int) {
-  if (size < kLeast || size > kMost) return size == 0 ? nullptr : std::malloc(size);
-  if (Block* block = t_free) {
-    t_free = block->next;
-    --t_count;
-    return block;
-  }
-  return std::malloc(kMost);
+  if (size == 0) return nullptr;
+  if (size <= kSmall.most) return take_from(t_small, kSmall);
+  if (size >= kRecords.least && size <= kRecords.most) return take_from(t_records, kRecords);
+  return std::malloc(size);
 }
 
 void give(void* memory, const char*, int) {
   if (memory == nullptr) return;
   const size_t size = ::malloc_usable_size(memory);
-  if (size < kMost || size >= kMost + 64 || t_count >= kKept || t_ended) return std::free(memory);
+  const bool record = size >= kRecords.most && size < kRecords.most + kSlack;
+  const bool small = size >= kSmall.most && size < kSmall.most + kSmallSlack;
+  if (t_ended || (!record && !small)) return std::free(memory);
   static thread_local const Ending ending;
   (void)ending;
-  auto* block = static_cast<Block*>(memory);
-  block->next = t_free;
-  t_free = block;
-  ++t_count;
+  const bool kept = record ? t_records.keep(memory, kRecords.kept) : t_small.keep(memory, kSmall.kept);
+  if (!kept) std::free(memory);
 }
 
 void* resize(void* memory, size_t size, const char*, int) {
@@ -63,7 +93,7 @@ void* resize(void* memory, size_t size, const char*, int) {
     give(memory, nullptr, 0);
     return nullptr;
   }
-  return std::realloc(memory, size < kLeast || size > kMost ? size : kMost);
+  return std::realloc(memory, size < kRecords.least || size > kRecords.most ? size : kRecords.most);
 }
 
 thread_local std::string t_error;

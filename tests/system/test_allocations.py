@@ -7,8 +7,10 @@ import subprocess
 
 import pytest
 
+import certs
 import harness
 from clients import BinaryConn, McConn, Op, RedisConn, frame, resp, store
+from redis_cluster import RedisCluster, cluster_of
 from ring import Keys
 
 LIBRARY = harness.BIN_DIR / "liballoc_count.so"
@@ -187,24 +189,62 @@ def binary_round(clients, names, values, when_sent=None):
     return 20 * len(clients)
 
 
+class Clusters:
+    """What the kinds need besides the pool: made when first asked for."""
+
+    def __init__(self):
+        self.made = []
+
+    def _keep(self, thing):
+        self.made.append(thing)
+        return thing
+
+    def redis_cluster(self, **keys):
+        return cluster_of(self._keep(RedisCluster(masters=3, replicas=0)).seeds, **keys)
+
+    def tls(self, kind):
+        """TLS on both sides. Returns the cluster and what opens a client of it."""
+        signed = self._keep(certs.Certs())
+        context = signed.context()
+        real, client = {"redis": (certs.TlsRedis, RedisConn), "memcache": (certs.TlsMemcached, McConn)}[kind]
+        servers = [self._keep(real(signed)) for _ in range(2)]
+        return (certs.TlsCluster(kind, servers, **signed.listener(), **signed.backend()),
+                lambda address: certs.secure(client, address, context))
+
+    def close(self):
+        for thing in reversed(self.made):
+            (thing.kill_now if isinstance(thing, harness.Process) else thing.close)()
+
+
+@pytest.fixture
+def clusters():
+    made = Clusters()
+    yield made
+    made.close()
+
+
 @pytest.mark.skipif(bool(harness.SANITIZER), reason="sanitizers bring their own allocator")
-@pytest.mark.parametrize("kind", ["redis", "memcache", "meta", "binary", "binary-backend"])
-def test_no_allocation_per_request(io, pool, tmp_path, kind):
+@pytest.mark.parametrize("kind", ["redis", "memcache", "meta", "binary", "binary-backend", "redis-cluster", "redis-tls",
+                                  "memcache-tls"])
+def test_no_allocation_per_request(io, pool, clusters, tmp_path, kind):
     counter = Counter(tmp_path / "allocations")
     keys = Keys(4, seed=11)
     names = keys.spread(25)
     values = {k: k * (1 + n % 12 * (n % 3)) for n, k in enumerate(names)}
     cluster, kind_of_client, one_round = {
-        "redis": (harness.redis(pool.backends("redis")), RedisConn, redis_round),
-        "memcache": (harness.memcache(pool.backends("memcached")), McConn, memcache_round),
-        "meta": (harness.memcache(pool.backends("memcached")), McConn, meta_round),
-        "binary": (harness.memcache(pool.backends("memcached")), BinaryConn, binary_round),
-        "binary-backend": (harness.memcache(pool.backends("memcached"), backend_protocol="binary"), McConn,
-                           text_and_meta_round)}[kind]
+        "redis": lambda: (harness.redis(pool.backends("redis")), RedisConn, redis_round),
+        "memcache": lambda: (harness.memcache(pool.backends("memcached")), McConn, memcache_round),
+        "meta": lambda: (harness.memcache(pool.backends("memcached")), McConn, meta_round),
+        "binary": lambda: (harness.memcache(pool.backends("memcached")), BinaryConn, binary_round),
+        "binary-backend": lambda: (harness.memcache(pool.backends("memcached"), backend_protocol="binary"), McConn,
+                                   text_and_meta_round),
+        "redis-cluster": lambda: (clusters.redis_cluster(), RedisConn, redis_round),
+        "redis-tls": lambda: (*clusters.tls("redis"), redis_round),
+        "memcache-tls": lambda: (*clusters.tls("memcache"), memcache_round)}[kind]()
     with harness.Proxy(cluster, io=io, preload=LIBRARY, env={"ALLOC_COUNT_FILE": str(counter.path)}) as proxy:
         clients = [kind_of_client(proxy.address) for _ in range(50)]
         for k in names:
-            assert (clients[0].cmd("SET", k, values[k]) if kind == "redis" else clients[0].set(k, values[k]))
+            assert (clients[0].cmd("SET", k, values[k]) if kind.startswith("redis") else clients[0].set(k, values[k]))
         assert counter.count() > 0, "the library is not loaded"
         asked = 0
         while asked < 50000:  # until the pools have grown to what this load needs
