@@ -13,7 +13,7 @@ namespace overlord::access {
 class AclLog {
  public:
   static constexpr size_t kMaxEntries = 128;
-  static constexpr size_t kMaxObject = 512;  // bytes that are kept of a key
+  static constexpr size_t kMaxObject = 512;  // bytes that are kept of a key, and of a name
 
   struct Entry {
     std::string_view reason;   // "command", "key", "channel", "auth"; static storage
@@ -30,7 +30,7 @@ class AclLog {
   template <class Describe>
   void note(std::string_view reason, std::string_view context, std::string_view object, std::string_view user,
             uint64_t client, int64_t now, Describe&& describe) {
-    Entry& entry = find_or_add(reason, context, object.substr(0, kMaxObject), user, now);
+    Entry& entry = find_or_add(reason, context, object.substr(0, kMaxObject), user.substr(0, kMaxObject), now);
     ++entry.count;
     entry.time = now;
     if (entry.client == client) return;

@@ -54,6 +54,56 @@ TEST_F(FanoutTest, AnErrorOrAStrangeReplyIsTheAnswer) {
   }
 }
 
+TEST_F(FanoutTest, TheNodeWithTheFewestReplicasDecides) {
+  Request& wait = merged("wait");
+  for (const std::string_view count : {":2\r\n", ":1\r\n", ":3\r\n"}) child(wait, count);
+  EXPECT_EQ(write(wait), ":1\r\n");
+  Request& lost = merged("wait");
+  child(lost, ":2\r\n");
+  failed_child(lost, Failure::timed_out);
+  EXPECT_EQ(write(lost), routing::redis_error_line(Failure::timed_out));
+  Request& strange = merged("wait");
+  child(strange, ":2\r\n");
+  child(strange, "+OK\r\n");
+  EXPECT_EQ(write(strange), kBadReply);
+}
+
+TEST_F(FanoutTest, DocsAreTheNodesButForWhatIsRefused) {
+  constexpr std::string_view kAsked = "*4\r\n$7\r\nCOMMAND\r\n$4\r\nDOCS\r\n$3\r\nGET\r\n$7\r\nMONITOR\r\n";
+  const auto docs_after = [&](const auto& answer_child) {
+    Request& docs = merged("command|docs");
+    docs.bytes = kAsked;
+    EXPECT_TRUE(pool_.keep_bytes(docs));
+    answer_child(docs);
+    return write(docs);
+  };
+  const auto own = [](std::string_view name, std::string_view words) {
+    const std::string bulk =
+        "$" + std::to_string(name.size()) + "\r\n" + std::string(name) + "\r\n*6\r\n$7\r\nsummary\r\n$";
+    return bulk + std::to_string(words.size()) + "\r\n" + std::string(words) + "\r\n";
+  };
+  const std::string get = own("get", "Through the proxy: goes to the key's node");
+  const std::string monitor = own("monitor", "Not supported through the proxy");
+  for (const bool chained : {false, true}) {
+    const std::string text = docs_after([&](Request& docs) {
+      child(docs, "*6\r\n$3\r\nget\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n$7\r\nmonitor\r\n*0\r\n$4\r\nnews\r\n*0\r\n",
+            chained);
+    });
+    EXPECT_TRUE(text.starts_with("*6\r\n$3\r\nget\r\n*2\r\n$1\r\na\r\n*1\r\n:1\r\n" + monitor)) << text;
+    EXPECT_TRUE(text.ends_with("$4\r\nnews\r\n*0\r\n")) << text;
+  }
+  // No answer, or a strange one: all is the proxy's.
+  for (const std::string_view strange : {"+OK\r\n", "*-1\r\n", "*1\r\n:1\r\n", "*2\r\n:1\r\n:1\r\n",
+                                         "*2\r\n$-1\r\n*0\r\n", "*4\r\n$3\r\nget\r\n*0\r\n*0\r\n*0\r\n"}) {
+    const std::string text = docs_after([&](Request& docs) { child(docs, strange); });
+    EXPECT_TRUE(text.starts_with("*4\r\n" + get)) << text;
+    EXPECT_NE(text.find(monitor), std::string::npos) << text;
+  }
+  EXPECT_TRUE(docs_after([&](Request& docs) { error_child(docs, "-ERR no\r\n"); }).starts_with("*4\r\n" + get));
+  EXPECT_TRUE(
+      docs_after([&](Request& docs) { failed_child(docs, Failure::backend_down); }).starts_with("*4\r\n" + get));
+}
+
 TEST_F(FanoutTest, ExistsOnAllNodes) {
   Request& exists = merged("script|exists");
   child(exists, "*4\r\n:1\r\n:1\r\n:0\r\n:0\r\n", true);

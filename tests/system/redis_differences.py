@@ -7,7 +7,7 @@ import re
 NOT_COMPARED = {
     "time of day, process or chance": """
         time lastsave info randomkey command|info command|help srandmember spop hrandfield zrandmember memory|usage memory|stats memory|doctor
-        memory|malloc-stats object|idletime object|freq command command|docs command|list command|count lolwut role
+        memory|malloc-stats object|idletime object|freq acl|genpass command command|docs command|list command|count lolwut role
         latency|doctor latency|graph latency|histogram latency|history latency|latest latency|reset
         slowlog|get slowlog|len slowlog|reset dump restore function|dump function|restore function|stats
         script|load script|flush function|load function|flush function|delete function|list pttl pexpiretime
@@ -17,7 +17,7 @@ NOT_COMPARED = {
         ssubscribe sunsubscribe monitor client|caching client|getname client|getredir client|help client|id client|info
         client|kill client|list client|no-evict client|pause client|reply client|setname
         client|setinfo client|tracking client|trackinginfo client|unblock client|unpause asking readonly readwrite
-        acl|whoami acl|users acl|list acl|cat wait publish spublish pubsub|channels pubsub|numpat pubsub|numsub
+        acl|whoami acl|users acl|list acl|cat acl|log acl|getuser acl|dryrun wait publish spublish pubsub|channels pubsub|numpat pubsub|numsub
         pubsub|shardchannels pubsub|shardnumsub config|get cluster|slots cluster|shards cluster|nodes cluster|info
         cluster|myid cluster|links cluster|replicas cluster|slaves""",
     "they wait, tested on their own": """
@@ -34,6 +34,7 @@ DIFFERENCES = [
     ("*", rb"-CROSSSLOT ", "keys on several backends, in a command that cannot be split"),
     ("*", rb"-ERR a command without keys cannot be placed", "a count of 0 keys names no node"),
     ("*", rb"-ERR '.*' is not supported", "refused: see docs/protocols.md"),
+    ("acl|setuser acl|deluser acl|load acl|save", rb"-ERR users are made by", "users are those of the configuration"),
 ]
 
 
