@@ -60,7 +60,7 @@ bool take_docs(std::string_view reply, Docs& docs) {
   for (; elements > 0; elements -= 2) {
     const std::string_view begin = reply;
     std::string_view name;
-    if (!take_bulk(reply, name)) return false;
+    if (!take_bulk(reply, name) || !reply.starts_with('*')) return false;
     const size_t size = element_size(reply);
     if (size == 0) return false;
     reply.remove_prefix(size);
@@ -76,7 +76,34 @@ bool take_docs(std::string_view reply, Docs& docs) {
   return true;
 }
 
+// A learned command or a learned container's subcommand; null: it is none.
+const Command* find_learned(std::string_view name, std::span<const Command* const> learned) {
+  const std::string_view container = name.substr(0, name.find('|'));
+  for (const Command* const command : learned) {
+    if (redis::equals_lower(name, command->name)) return command;
+    if (container.size() == name.size() || !redis::equals_lower(container, command->name)) continue;
+    if (const auto* const sub = redis::find_subcommand(*command, name.substr(container.size() + 1))) return sub;
+  }
+  return nullptr;
+}
+
 }  // namespace
+
+std::string learned_docs(const redis::RequestParser& asked, std::span<const Command* const> learned) {
+  std::string out;
+  if (learned.empty()) return out;
+  if (asked.argc() == 2) {
+    for (const Command* const command : learned) {
+      if (command->name.find('|') == std::string_view::npos) redis::append_command_doc(out, *command);
+    }
+  }
+  redis::ArgCursor names(asked);
+  for (uint32_t i = 0; names.next(); ++i) {
+    if (i < 2) continue;
+    if (const Command* const command = find_learned(names.value(), learned)) redis::append_command_doc(out, *command);
+  }
+  return out;
+}
 
 void write_docs(Request& parent, RequestPool& pool, ChunkQueue& out) {
   redis::RequestParser asked;
@@ -102,6 +129,16 @@ void write_docs(Request& parent, RequestPool& pool, ChunkQueue& out) {
   for (uint32_t i = 0; names.next(); ++i) {
     if (i < 2) continue;
     if (const Command* const command = find(names.value())) add(*command);
+  }
+  std::string_view name;
+  for (std::string_view rest = parent.reply_view(); take_bulk(rest, name);) {
+    const size_t size = element_size(rest);
+    if (docs.names.insert(name).second) {
+      redis::append_bulk(docs.text, name);
+      docs.text.append(rest.substr(0, size));
+      ++docs.count;
+    }
+    rest.remove_prefix(size);
   }
   write_number('*', static_cast<int64_t>(docs.count * 2), pool, out);
   out.append(pool.chunks(), docs.text);

@@ -202,6 +202,7 @@ void send_to_nodes(Request& parent, const redis::RequestParser& request, Cluster
   if (treatment == Treatment::docs) {
     parent.bytes = request.wire();
     if (!cluster.turn().requests.keep_bytes(parent)) return routing::fail(parent, Failure::too_large);
+    cluster.turn().requests.set_reply(parent, learned_docs(request, cluster.learned().all()));
   }
   const bool pairs = treatment == Treatment::all_random;
   // All children exist before the first is sent: one that fails at once must not complete the parent.

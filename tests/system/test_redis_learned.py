@@ -208,6 +208,9 @@ def test_what_command_says_of_learned_ones(strange):
     assert one[:6] == [b"m.one", -2, ["write"], 1, 1, 1] and one[6] == ["@write"] and one[7] == [b"a_tip"]
     assert missing is None and sub[0] == b"m.box|in" and new[0] == b"xinfo|newer"
     assert client.cmd("COMMAND", "DOCS", "m.one")[1][1] == b"Through the proxy: goes to the key's node"
+    names = client.cmd("COMMAND", "DOCS", "xinfo|newer", "m.box|in", "M.BOX", "get", "m.nosuch", "m.one")[::2]
+    assert names == [b"get", b"xinfo|newer", b"m.box|in", b"m.box", b"m.one"]
+    assert {b"m.one", b"m.box", b"get"} <= set(client.cmd("COMMAND", "DOCS")[::2])
 
 
 @pytest.mark.parametrize("reply", [
