@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+import random
 import resource
 import shlex
 import shutil
@@ -60,12 +61,23 @@ class Cores:
 
 
 def free_ports(count):
-    """Ports of 127.0.0.1 that nothing listens on. All are held until the last is found, so they differ."""
+    """Ports of 127.0.0.1 that nothing listens on, above the ephemeral ones where there is room: an outgoing connection
+    could take those before the server does. All are held until the last is found, so they differ."""
+    low, high = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split())
+    wanted = range(high + 1, 65536) if high < 64_000 else range(10_000, max(low, 20_000))
     held = []
-    for _ in range(count):
+    for port in random.SystemRandom().sample(wanted, len(wanted)):
         s = socket.socket()
-        s.bind(("127.0.0.1", 0))
+        try:
+            s.bind(("127.0.0.1", port))
+        except OSError:
+            s.close()
+            continue
         held.append(s)
+        if len(held) == count:
+            break
+    else:
+        raise SystemExit(f"{count} free ports are wanted, and there are only {len(held)}")
     ports = [s.getsockname()[1] for s in held]
     for s in held:
         s.close()

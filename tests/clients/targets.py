@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "system"))
@@ -20,20 +19,6 @@ import harness  # noqa: E402 - found by the line above
 PASSWORD = "correct-horse-battery"
 USER = "default"
 CLUSTER = "redis cluster"
-
-
-def one_by_one(choose):
-    """Runs are threads of one process here, and no two may choose the same port."""
-    choosing = threading.Lock()
-
-    def chosen(*words):
-        with choosing:
-            return choose(*words)
-
-    return chosen
-
-
-harness.free_port = one_by_one(harness.free_port)  # where the servers of the harness take theirs, too
 
 
 class RedisNode(harness.Redis):
@@ -129,15 +114,15 @@ class Certificates:
 class Proxy(harness.Proxy):
     """A proxy that can be killed and started again on its ports."""
 
-    def spawn(self, argv, env=None):
+    def listening(self, argv, env):
         self.started = (argv, env)
-        super().spawn(argv, env)
+        return super().listening(argv, env)
 
     def restart(self):
         self.kill9()
-        harness.Process.spawn(self, *self.started)
-        harness.wait_until(lambda: not self.alive() or all(harness.can_connect(c.address) for c in self.clusters), 20,
-                           "the proxy to listen again")
+        for _ in range(self.start_attempts):
+            if self.listening(*self.started):
+                break
         self.check_alive()
 
 

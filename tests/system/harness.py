@@ -19,6 +19,7 @@ import signal
 import socket
 import subprocess
 import tempfile
+import threading
 import time
 
 REPO = pathlib.Path(__file__).resolve().parents[2]
@@ -97,50 +98,75 @@ def io_drivers():
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# ports: below the ephemeral range, so that outgoing connections do not take them. Every test process has a block of
-# its own as long as it lives, so that no two choose the same port between looking and listening.
+# ports: outside the ephemeral range, so that outgoing connections do not take them. Every test process has blocks of its
+# own as long as it lives, so that no two choose the same port between looking and listening, and chooses none twice:
+# it may belong to a server that is about to start again.
 
-_FIRST_PORT, _BLOCK, _BLOCKS = 12000, 500, 38
-_block_lock = None
-_next_port = 0
+_BLOCK = 500
+_blocks = []  # the first ports of those we have
+_block_locks = []
+_ports_given = 0
+_choosing = threading.Lock()
+
+
+def _port_range():
+    """The larger part of 10000 to 32767, or of what is above the ephemeral ports, that is free of these."""
+    try:
+        low, high = map(int, pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    except OSError:
+        low, high = 32768, 60999
+    first, last = max(((10000, min(low, 32768)), (max(high + 1, 10000), 65536)), key=lambda part: part[1] - part[0])
+    # Without any such room another process may take what was chosen, and the servers' starts are tried again.
+    return (first, last) if last - first >= 4 * _BLOCK else (12000, 31000)
 
 
 def _take_block():
-    global _block_lock, _next_port
     folder = pathlib.Path(tempfile.gettempdir()) / f"overlord-test-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True)
-    blocks = list(range(_BLOCKS))
+    first, last = _port_range()
+    blocks = [start for start in range(first, last - _BLOCK + 1, _BLOCK) if start not in _blocks]
     random.SystemRandom().shuffle(blocks)
-    for block in blocks:
-        lock = open(folder / str(block), "w")  # noqa: SIM115 - held until we end
+    for start in blocks:
+        lock = open(folder / str(start), "w")  # noqa: SIM115 - held until we end
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             lock.close()
             continue
-        _block_lock, _next_port = lock, _FIRST_PORT + block * _BLOCK
-        return
-    raise Failed("all blocks of ports are in use")
+        _block_locks.append(lock)
+        _blocks.append(start)
+        return True
+    return False
+
+
+def _next_port():
+    global _ports_given
+    if _ports_given == len(_blocks) * _BLOCK and not _take_block():
+        if not _blocks:
+            raise Failed("all blocks of ports are in use")
+        _ports_given = 0  # from the beginning: what was given out first is the least likely to be needed again
+    port = _blocks[_ports_given // _BLOCK] + _ports_given % _BLOCK
+    _ports_given += 1
+    return port
 
 
 def free_port(host="127.0.0.1"):
-    global _next_port
-    if _block_lock is None:
-        _take_block()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    for _ in range(_BLOCK):
-        port = _next_port
-        _next_port += 1
-        if (_next_port - _FIRST_PORT) % _BLOCK == 0:
-            _next_port -= _BLOCK
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
+    with _choosing:
+        for _ in range(4 * _BLOCK):
+            port = _next_port()
+            if can_bind(host, port):
                 return port
-            except OSError:
-                continue
     raise Failed("no free port")
+
+
+def can_bind(host, port):
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            return True
+        except OSError:
+            return False
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -226,6 +252,27 @@ def can_connect(address):
             return False
 
 
+def listens(pid, address):
+    """Whether the process itself takes connections there: another that has the port would, too."""
+    if not can_connect(address):
+        return False
+    if isinstance(address, str):
+        return True
+    inodes = set()
+    for table in ("tcp", "tcp6"):
+        for line in pathlib.Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+            part = line.split()
+            if part[3] == "0A" and int(part[1].rsplit(":", 1)[1], 16) == address[1]:  # LISTEN
+                inodes.add(f"socket:[{part[9]}]")
+    for file in pathlib.Path(f"/proc/{pid}/fd").glob("*"):
+        try:
+            if os.readlink(file) in inodes:
+                return True
+        except OSError:
+            continue
+    return False
+
+
 class Server(Process):
     """A backend. `address` is what a socket connects to; `spec` is how a server line names it."""
 
@@ -249,7 +296,7 @@ class Server(Process):
                 fresh = False
             self.spawn(self.argv())
             try:
-                wait_until(lambda: not self.alive() or can_connect(self.address), 10, f"{self.name} to listen")
+                wait_until(lambda: not self.alive() or listens(self.pid, self.address), 10, f"{self.name} to listen")
             except Failed:
                 self.kill_now()
                 raise
@@ -389,14 +436,15 @@ class Proxy(Process):
 
     def __init__(self, *clusters, io="epoll", workers=1, conf=None, flags=(), env=None, preload=None):
         super().__init__("proxy")
+        self.start_attempts = 5
         if not PROXY.exists():
             raise Failed(f"{PROXY} is missing: build it, or set OVERLORD_BIN_DIR")
         self.clusters = list(clusters)
         self.io = io
-        for attempt in range(5):
-            for cluster in self.clusters:
-                if cluster.listen is None and "listen_addr" not in cluster.keys:
-                    cluster.port = free_port(cluster.host)
+        moving = [c for c in self.clusters if c.listen is None and "listen_addr" not in c.keys]
+        for _ in range(self.start_attempts):
+            for cluster in moving:
+                cluster.port = free_port(cluster.host)
             self.cluster_file = self.folder / "cluster.toml"
             self.cluster_file.write_text("\n".join(c.toml() for c in self.clusters))
             argv = [PROXY, "-cluster", self.cluster_file, "-std", "-workers", str(workers), "-io", io, *flags]
@@ -411,15 +459,24 @@ class Proxy(Process):
             full_env.update(env or {})
             if preload:
                 full_env["LD_PRELOAD"] = str(preload)
-            self.spawn(argv, env=full_env)
-            wait_until(lambda: not self.alive() or all(can_connect(c.address) for c in self.clusters), 20,
-                       "the proxy to listen")
-            if self.alive():
-                break
-            if "in use" not in self.output():
+            if self.listening(argv, full_env):
                 break
         if not self.alive():
             raise Failed(f"the proxy ended with {self.child.returncode}:\n{self.cluster_file.read_text()}\n{self.output()}")
+
+    def listening(self, argv, env):
+        """Starts, and waits until it listens. False when it ended because an address was in use: a port that somebody
+        was faster with, or one whose last owner's sockets the kernel has not closed yet."""
+        self.spawn(argv, env=env)
+        wait_until(lambda: not self.alive() or all(listens(self.pid, c.address) for c in self.clusters), 20,
+                   "the proxy to listen")
+        if self.alive() or "in use" not in self.output():
+            return True
+        fixed = [c.address for c in self.clusters if not isinstance(c.address, str)]
+        deadline = time.monotonic() + SCALE
+        while not all(can_bind(*address[:2]) for address in fixed) and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return False
 
     @property
     def address(self):
