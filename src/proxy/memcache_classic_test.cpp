@@ -1,24 +1,20 @@
 // Meta commands, and retrievals with a time, at a node that knows neither.
 
-#include "proxy/connection_fixture.h"
+#include "proxy/memcache_fixture.h"
 
 namespace overlord::proxy {
 namespace {
 
-using routing::Answer;
 using routing::Failure;
 using routing::Wire;
 
-class MemcacheClassicTest : public ConnectionTest {
+class MemcacheClassicTest : public MemcacheConnectionTest {
  protected:
-  void SetUp() override {
-    make(config::CacheType::memcache);
-    bring_up("VERSION 1.4.39\r\n");
-  }
+  void SetUp() override { up("VERSION 1.4.39\r\n"); }
   // What `command` is sent as, and what becomes of the node's reply.
   void expect(std::string_view command, std::string_view sent, std::string_view reply, std::string_view answer) {
     SCOPED_TRACE(std::string(command) + std::string(reply));
-    Asker& asker = ask(Wire::memcache_meta, command);
+    Asker& asker = meta(command);
     end_turn();
     EXPECT_EQ(take_sent(), sent);
     receive(reply);
@@ -26,13 +22,6 @@ class MemcacheClassicTest : public ConnectionTest {
     EXPECT_TRUE(connection->idle());
   }
   void refused(std::string_view command, std::string_view answer) { expect(command, "", "", answer); }
-  Asker& retrieve(std::string_view retrieval, std::string_view key) {
-    Asker& asker = new_asker(Wire::memcache_value, Answer::reply);
-    asker.request->retrieval = retrieval;
-    asker.request->key = key;
-    connection->send(*asker.request);
-    return asker;
-  }
 };
 
 TEST_F(MemcacheClassicTest, Retrievals) {
@@ -110,10 +99,10 @@ TEST_F(MemcacheClassicTest, WhatCannotBeAskedIsRefused) {
 }
 
 TEST_F(MemcacheClassicTest, RetrievalsWithATime) {
-  Asker& plain = retrieve("gets", "b");
-  Asker& hit = retrieve("gats 30", "a");
-  Asker& miss = retrieve("gat 30", "c");
-  Asker& error = retrieve("gat 30", "d");
+  Asker& plain = get("b", "gets");
+  Asker& hit = get("a", "gats 30");
+  Asker& miss = get("c", "gat 30");
+  Asker& error = get("d", "gat 30");
   end_turn();
   EXPECT_EQ(take_sent(), "gets b\r\ntouch a 30\r\ngets a\r\ntouch c 30\r\nget c\r\ntouch d 30\r\nget d\r\n");
   receive("END\r\nTOUCHED\r\nVALUE a 5 3 7\r\nabc\r\nEND\r\nNOT_FOUND\r\nEND\r\n");
@@ -129,9 +118,9 @@ TEST_F(MemcacheClassicTest, EveryCutOfTheReplies) {
       "TOUCHED\r\nVALUE a 5 3 7\r\nabc\r\nEND\r\n8\r\nNOT_STORED\r\nVALUE a 5 3 7\r\nabc\r\nEND\r\nDELETED\r\n";
   for (size_t cut = 1; cut < replies.size(); ++cut) {
     SCOPED_TRACE(cut);
-    Asker& touched = ask(Wire::memcache_meta, "mg a T30 f v\r\n");
-    Asker& counted = ask(Wire::memcache_meta, "ma a N60 v\r\n");
-    Asker& shown = ask(Wire::memcache_meta, "mg a s\r\n");
+    Asker& touched = meta("mg a T30 f v\r\n");
+    Asker& counted = meta("ma a N60 v\r\n");
+    Asker& shown = meta("mg a s\r\n");
     Asker& last = ask(Wire::memcache_line, "delete a\r\n");
     end_turn();
     receive(replies.substr(0, cut));
@@ -161,7 +150,7 @@ TEST_F(MemcacheClassicTest, RepliesThatTheCommandCannotHave) {
   for (const auto& [command, reply] : cases) {
     SCOPED_TRACE(std::string(command) + std::string(reply));
     SetUp();
-    Asker& asker = ask(Wire::memcache_meta, command);
+    Asker& asker = meta(command);
     end_turn();
     receive(reply);
     EXPECT_TRUE(asker.failed(Failure::bad_reply));
@@ -172,8 +161,8 @@ TEST_F(MemcacheClassicTest, RepliesThatTheCommandCannotHave) {
 
 TEST_F(MemcacheClassicTest, RepliesToRequestsThatTimedOutAreDropped) {
   Asker& first = ask(Wire::memcache_line, "delete z\r\n");
-  Asker& touched = ask(Wire::memcache_meta, "mg a T30 f v\r\n");
-  Asker& counted = ask(Wire::memcache_meta, "ma a N60 v\r\n");
+  Asker& touched = meta("mg a T30 f v\r\n");
+  Asker& counted = meta("ma a N60 v\r\n");
   end_turn();
   advance(100 * kMillisecond);
   receive("DELETED\r\n");
@@ -181,7 +170,7 @@ TEST_F(MemcacheClassicTest, RepliesToRequestsThatTimedOutAreDropped) {
   advance(950 * kMillisecond);
   EXPECT_TRUE(touched.failed(Failure::timed_out));
   EXPECT_TRUE(counted.failed(Failure::timed_out));
-  Asker& next = ask(Wire::memcache_meta, "mg b v\r\n");
+  Asker& next = meta("mg b v\r\n");
   end_turn();
   receive("TOUCHED\r\nVALUE a 5 3 7\r\nabc\r\nEND\r\n8\r\nNOT_STORED\r\nVALUE b 0 1 1\r\nx\r\nEND\r\n");
   EXPECT_TRUE(next.is("VA 1\r\nx\r\n"));
@@ -189,8 +178,8 @@ TEST_F(MemcacheClassicTest, RepliesToRequestsThatTimedOutAreDropped) {
 }
 
 TEST_F(MemcacheClassicTest, LateRepliesAreDropped) {
-  Asker& late = ask(Wire::memcache_meta, "mg a T30 f v\r\n");
-  Asker& next = ask(Wire::memcache_meta, "mg b v\r\n");
+  Asker& late = meta("mg a T30 f v\r\n");
+  Asker& next = meta("mg b v\r\n");
   end_turn();
   leave(late);
   receive("TOUCHED\r\nVALUE a 5 3 7\r\nabc\r\nEND\r\nVALUE b 0 1 1\r\nx\r\nEND\r\n");

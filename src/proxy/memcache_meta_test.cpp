@@ -1,23 +1,16 @@
 // Meta commands on a backend connection: their replies, whole and in pieces, and what ends the connection.
 
-#include "proxy/connection_fixture.h"
-#include "proxy/memcache_answer.h"
+#include "proxy/memcache_fixture.h"
 
 namespace overlord::proxy {
 namespace {
 
 using routing::Answer;
 using routing::Failure;
-using routing::Request;
 using routing::Wire;
 
-class MemcacheMetaTest : public ConnectionTest {
+class MemcacheMetaTest : public MemcacheConnectionTest {
  protected:
-  void up(std::string_view version = "VERSION 1.6.18\r\n") {
-    make(config::CacheType::memcache);
-    bring_up(version);
-  }
-  Asker& meta(std::string_view bytes) { return ask(Wire::memcache_meta, bytes); }
   // One that shows `key` behind so many flags.
   Asker& showing(std::string_view bytes, std::string_view key, uint8_t before) {
     Asker& asker = new_asker(Wire::memcache_meta, Answer::reply);

@@ -15,7 +15,7 @@ ALLOWED = {
     "yaml-cpp/": ("src/config/",),
     "spdlog/": ("src/base/log",),
     "CLI/": ("apps/",),
-    "hiredis.h": ("src/proxy/sentinel_watch.cpp",),
+    "hiredis.h": ("src/proxy/sentinel_",),
     "liburing.h": ("src/net/",),
     "openssl/": ("src/net/tls_", "src/access/", "src/proxy/script_cache", "src/proxy/redis_acl",
                  "bench/loadgen/channel"),
