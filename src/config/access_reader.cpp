@@ -11,6 +11,8 @@ namespace {
 
 using Reader = TableReader<ClusterConfig>;
 
+constexpr size_t kMostAuth = 250;
+
 // The first line of a file that holds one secret.
 std::string read_secret(const Reader& reader, std::string_view file_key, std::string_view plain_key, std::string plain,
                         Reporter& reporter) {
@@ -93,11 +95,29 @@ void read_file(const Reader& reader, UserList& users, Reporter& reporter) {
   }
 }
 
+void read_memcache_auth(const Reader& reader, ClusterConfig& cluster, Reporter& reporter) {
+  const std::string plain(reader.text("memcache_auth", ""));
+  const std::string text = read_secret(reader, "memcache_auth_file", "memcache_auth", plain, reporter);
+  if (text.empty()) return;
+  const char* name = plain.empty() ? "memcache_auth_file" : "memcache_auth";
+  const Position at = reader.find(name)->value.at;
+  const size_t colon = text.find(':');
+  // What text clients send has a blank between the two, and the line is not shown: it is a secret.
+  if (colon == 0 || colon == std::string::npos || colon + 1 == text.size() || text.find(' ') < colon)
+    return reporter.error(at, reader.path(name), "is not USER:PASSWORD", "write the name, a colon and the password");
+  if (is_redis(cluster.cache_type))
+    return reporter.warning(at, reader.path(name), "has no effect: it is for memcached", "use redis_auth");
+  if (text.size() > kMostAuth) return reporter.error(at, reader.path(name), "is too long", "memcached takes 250 bytes");
+  cluster.memcache_user = text.substr(0, colon);
+  cluster.memcache_password = text.substr(colon + 1);
+}
+
 }  // namespace
 
 void read_access(const Reader& reader, ReadCluster& read, Reporter& reporter) {
   ClusterConfig& cluster = read.config;
   cluster.redis_auth = read_secret(reader, "redis_auth_file", "redis_auth", cluster.redis_auth, reporter);
+  read_memcache_auth(reader, cluster, reporter);
   cluster.password = read_secret(reader, "password_file", "password", cluster.password, reporter);
   UserList users(reporter, reader.path("users"));
   read_lines(reader, users, reporter);

@@ -1,6 +1,6 @@
 #pragma once
 // The keys of one [[clusters]] that say who may come in and what the backends want to hear: users, users_file,
-// password, password_file, redis_auth, redis_auth_file.
+// password, password_file, redis_auth, redis_auth_file, memcache_auth, memcache_auth_file.
 
 #include "config/cluster_reader.h"
 #include "config/table_reader.h"

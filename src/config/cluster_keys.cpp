@@ -228,6 +228,13 @@ const Key<C> kKeys[] = {
     {{.section = Section::cluster, .name = "redis_auth_file", .type = "string", .default_value = "\"\"",
       .doc = "File whose first line is the password for the backends, in place of redis_auth."},
      std::monostate{}},
+    {{.section = Section::cluster, .name = "memcache_auth", .type = "string", .default_value = "\"\"",
+      .doc = "USER:PASSWORD for the backends (memcache), as a line of the file of memcached -Y: sent by a set in text, by "
+             "SASL PLAIN in binary (backend_protocol)."},
+     std::monostate{}},
+    {{.section = Section::cluster, .name = "memcache_auth_file", .type = "string", .default_value = "\"\"",
+      .doc = "File whose first line is USER:PASSWORD for the backends, in place of memcache_auth."},
+     std::monostate{}},
     {{.section = Section::cluster, .name = "password_file", .type = "string", .default_value = "\"\"",
       .doc = "File whose first line is the clients' password, in place of password."},
      std::monostate{}},

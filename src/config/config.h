@@ -99,8 +99,10 @@ struct ClusterConfig {
   net::TlsSettings backend_tls{.server = false};
   std::string backend_tls_server_name;  // empty: the host that the server's line names
 
-  std::string redis_auth;  // password for the backends; empty: none
-  std::string password;    // of the default user; empty: not asked
+  std::string redis_auth;     // password for the backends; empty: none
+  std::string memcache_user;  // for the backends; empty: they ask for none
+  std::string memcache_password;
+  std::string password;  // of the default user; empty: not asked
   // What cluster clients are shown: this proxy's address and those of all proxies. Neither: the address that the
   // client reached, for redis_cluster; nothing for redis.
   std::optional<Address> cluster_announce;

@@ -157,7 +157,8 @@ void Backend::refuse(const std::string& answer) {
   refused_ = true;
   if (auto turn = every.next()) {
     log_error("backend ", name_, ": refused the handshake: ", answer.substr(0, answer.find('\r')),
-              "; check redis_auth of cluster ", cluster_.name, turn.suffix());
+              config::is_redis(cluster_.cache_type) ? "; check redis_auth" : "; check memcache_auth", " of cluster ",
+              cluster_.name, turn.suffix());
   }
 }
 

@@ -34,6 +34,9 @@ constexpr size_t kMaxExtras = 32;
 constexpr uint32_t kQuiet = 1;
 constexpr uint32_t kWithCas = 2;
 
+// The key of the connection's own request that logs in.
+constexpr std::string_view kLogin = "login";
+
 class MemcacheBinaryConnection final : public BackendConnection {
  public:
   using BackendConnection::BackendConnection;
@@ -135,6 +138,7 @@ class MemcacheBinaryConnection final : public BackendConnection {
 
   void send_handshake() override {
     close_open_group();
+    if (!backend_.cluster().memcache_user.empty() && state() == State::connecting) log_in();
     Request& request = make_internal(Wire::memcache_line);
     binary::translate("version\r\n", next_opaque_++, command_);
     request.key_count = static_cast<uint32_t>(Form::version);
@@ -142,10 +146,29 @@ class MemcacheBinaryConnection final : public BackendConnection {
   }
 
   bool verify(const Request& request) override {
+    if (request.key == kLogin) return request.reply_view() == "STORED\r\n";
     return request.reply_view().starts_with(memcache::kVersionPrefix);
   }
 
  private:
+  // SASL PLAIN: an empty identity, the name and the password, a zero byte before each (RFC 4616).
+  void log_in() {
+    constexpr std::string_view mechanism = "PLAIN";
+    const config::ClusterConfig& cluster = backend_.cluster();
+    const std::string secret = '\0' + cluster.memcache_user + '\0' + cluster.memcache_password;
+    Header header;
+    header.opcode = binary::Opcode::sasl_auth;
+    header.key_size = mechanism.size();
+    header.body_size = static_cast<uint32_t>(mechanism.size() + secret.size());
+    header.opaque = next_opaque_++;
+    std::string frame(kHeaderSize, '\0');
+    binary::write_header(header, frame.data());
+    Request& request = make_internal(Wire::memcache_line);
+    request.key = kLogin;
+    request.key_count = static_cast<uint32_t>(Form::set);
+    take_internal(request, frame.append(mechanism).append(secret));
+  }
+
   void push(Request& request) {
     ++next_opaque_;
     push_queue(request);

@@ -37,6 +37,9 @@ constexpr size_t kGroupLine = 8 * 1024;  // bytes of one retrieval line
 constexpr uint32_t kFewGroups = 2;
 constexpr uint32_t kPace = 50;  // us
 
+// The key of the connection's own request that logs in.
+constexpr std::string_view kLogin = "login";
+
 class MemcacheConnection final : public BackendConnection {
  public:
   explicit MemcacheConnection(Backend& backend) : BackendConnection(backend), classic_(turn_) {}
@@ -130,10 +133,22 @@ class MemcacheConnection final : public BackendConnection {
            "backend_protocol)";
   }
 
-  void send_handshake() override { take_internal(make_internal(Wire::memcache_line), "version\r\n"); }
+  void send_handshake() override {
+    const config::ClusterConfig& cluster = backend_.cluster();
+    if (!cluster.memcache_user.empty() && state() == State::connecting) [[unlikely]] {
+      // A server that does not ask would store it: it is to expire at once.
+      const std::string value = cluster.memcache_user + " " + cluster.memcache_password;
+      Request& login = make_internal(Wire::memcache_line);
+      login.key = kLogin;
+      take_internal(login, "set login 0 -1 " + std::to_string(value.size()) + "\r\n" + value + "\r\n");
+    }
+    take_internal(make_internal(Wire::memcache_line), "version\r\n");
+  }
 
   bool verify(const Request& request) override {
     const std::string_view reply = request.reply_view();
+    if (request.key == kLogin) [[unlikely]]
+      return reply == "STORED\r\n";
     if (request.wire == Wire::memcache_meta) {
       backend_.set_meta(reply == memcache::kMetaNoop ? Backend::Meta::spoken : Backend::Meta::closes);
       return true;
