@@ -20,16 +20,9 @@ bool is_status(std::string_view text) {
 
 ReplyLine parse_meta_reply_line(std::string_view bytes) {
   ReplyLine out;
-  const size_t window = std::min(bytes.size(), kMaxReplyLine);
-  const auto* end = static_cast<const char*>(window == 0 ? nullptr : std::memchr(bytes.data(), '\n', window));
-  if (end == nullptr) {
-    if (bytes.size() >= kMaxReplyLine) out.kind = ReplyKind::bad;
-    return out;
-  }
-  const size_t size = static_cast<size_t>(end - bytes.data()) + 1;
-  out.kind = ReplyKind::bad;
-  if (size < 4 || bytes[size - 2] != '\r') return out;
-  const std::string_view text = bytes.substr(0, size - 2);
+  const std::string_view line = first_reply_line(bytes, out.kind);
+  if (line.empty()) return out;
+  const std::string_view text = line.substr(0, line.size() - 2);
   if (has_control(text)) return out;
   if (text.starts_with("VA ")) {
     const std::string_view number = text.substr(3, text.find(' ', 3) - 3);
@@ -45,7 +38,7 @@ ReplyLine parse_meta_reply_line(std::string_view bytes) {
   } else {
     return out;
   }
-  out.size = size;
+  out.size = line.size();
   return out;
 }
 

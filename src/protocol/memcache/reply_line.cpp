@@ -1,7 +1,6 @@
 #include "protocol/memcache/reply_line.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "protocol/memcache/request_parser.h"
 #include "protocol/memcache/scan.h"
@@ -67,27 +66,19 @@ ReplyKind classify(std::string_view text) {
 
 ReplyLine parse_reply_line(std::string_view bytes) {
   ReplyLine out;
-  const size_t window = std::min(bytes.size(), kMaxReplyLine);
-  const auto* end = static_cast<const char*>(window == 0 ? nullptr : std::memchr(bytes.data(), '\n', window));
-  if (end == nullptr) {
-    if (bytes.size() >= kMaxReplyLine) out.kind = ReplyKind::bad;
-    return out;
-  }
-  out.kind = ReplyKind::bad;
-  const size_t size = static_cast<size_t>(end - bytes.data()) + 1;
-  const std::string_view line = bytes.substr(0, size);
-  if (size < 3 || line[size - 2] != '\r') return out;
+  const std::string_view line = first_reply_line(bytes, out.kind);
+  if (line.empty()) return out;
   if (line.starts_with(kValue)) {
     ReplyLine value;
     if (!parse_value(line, value)) return out;
     value.kind = ReplyKind::value;
-    value.size = size;
+    value.size = line.size();
     return value;
   }
-  const std::string_view text = line.substr(0, size - 2);
+  const std::string_view text = line.substr(0, line.size() - 2);
   if (has_control(text)) return out;
   out.kind = classify(text);
-  if (out.kind != ReplyKind::bad) out.size = size;
+  if (out.kind != ReplyKind::bad) out.size = line.size();
   return out;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 namespace overlord::memcache {
@@ -30,5 +31,15 @@ struct ReplyLine {
 };
 
 ReplyLine parse_reply_line(std::string_view bytes);
+
+// The first line up to and with its CRLF; empty when there is none: then `kind` says incomplete or bad.
+inline std::string_view first_reply_line(std::string_view bytes, ReplyKind& kind) {
+  const size_t window = bytes.size() < kMaxReplyLine ? bytes.size() : kMaxReplyLine;
+  const auto* end = static_cast<const char*>(window == 0 ? nullptr : std::memchr(bytes.data(), '\n', window));
+  kind = end == nullptr && bytes.size() < kMaxReplyLine ? ReplyKind::incomplete : ReplyKind::bad;
+  if (end == nullptr) return {};
+  const size_t size = static_cast<size_t>(end - bytes.data()) + 1;
+  return size < 3 || bytes[size - 2] != '\r' ? std::string_view() : bytes.substr(0, size);
+}
 
 }  // namespace overlord::memcache
