@@ -29,7 +29,7 @@ def parse(argv):
     p.add_argument("--list", action="store_true", help="list the works and leave")
     p.add_argument("--quick", action="store_true", help="one short round of each work, 1,000 idle connections only")
     p.add_argument("--repeats", type=int, help="rounds per work (3; 1 with --quick)")
-    p.add_argument("--seconds", type=float, help="measured seconds per round (1.5; 0.7 with --quick)")
+    p.add_argument("--seconds", type=float, help="measured seconds per round (1.2; 0.7 with --quick)")
     p.add_argument("--peers", default="nutcracker,direct", help="compared with: nutcracker, direct (both)")
     p.add_argument("--io", default="epoll", help="drivers of overlord-proxy, each a row: epoll,io_uring (epoll)")
     p.add_argument("--no-overlord", action="store_true", help="peers only")
@@ -46,7 +46,7 @@ def parse(argv):
                    help="also put the tables between the markers of FILE (docs/benchmark.md)")
     args = p.parse_args(argv)
     args.repeats = args.repeats or (1 if args.quick else 3)
-    args.seconds = args.seconds or (0.7 if args.quick else 1.5)
+    args.seconds = args.seconds or (0.7 if args.quick else 1.2)
     return args
 
 
@@ -130,7 +130,7 @@ def run_work(work, running, loadgen, args, tool, loaded):
         progress(f"  {work.name}: round {number + 1} of {args.repeats}: " + ", ".join(
             f"{name} {s[-1]['proxy_cpu'] or s[-1]['backend_cpu']:.2f}" for name, s in samples.items() if s))
     for name, (lane, target) in lanes.items():
-        if tool and target.pid and name not in failures and not work.rate and work.connections < 1000:
+        if tool and target.pid and name not in failures and work.counts_calls():
             try:
                 calls[name] = measure.count_syscalls(tool, loadgen, target, lane, work)
             except measure.LoadFailed as problem:

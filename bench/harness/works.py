@@ -79,6 +79,10 @@ class Work:
         shape = [] if self.shape == "string" else ["--shape", self.shape]
         return [*shape, "--keys", self.keys, "--key-size", 32, "--value-size", self.value_size]
 
+    def counts_calls(self):
+        """Whether system calls per request are counted: not where that takes long or says nothing."""
+        return not self.rate and not self.reconnect and self.connections < 1000
+
     def pools(self):
         return list(dict.fromkeys(lane.pool for lane in self.lanes)) or [self.proto]
 
