@@ -44,6 +44,7 @@ struct ClusterCounters {
   Counter refused_logins;     // wrong user or password
   Counter slow_subscribers;   // closed because they did not take their messages
   Counter refused_calls;      // by the rules of a user
+  Counter blocked_clients;    // that wait at a node now (BLPOP and its like)
   std::array<Counter, routing::kFailureCount> failures;
 
   void failed(routing::Failure failure) { failures[static_cast<size_t>(failure)].add(); }
@@ -100,6 +101,10 @@ class Cluster {
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
   uint64_t client_tick() const { return client_tick_; }
+  // All keys are on one server, whatever they are.
+  bool one_node() const {
+    return config_.servers.size() == 1 && config_.cache_type != config::CacheType::redis_cluster;
+  }
   // What clients are told to be the server's version: as configured, else the lowest of the backends' own.
   std::string_view shown_version() const;
   std::string& scratch() { return scratch_; }  // for building wire forms; cleared by the user

@@ -36,7 +36,7 @@ void LeasedConnection::send(Request& request, After after, uint64_t patience) no
   redirections_ = waits_ = 0;
   const uint64_t longest = backend_->limits().read_timeout;
   give_up_at_ = backend_->turn().now() + (longest > 0 ? longest : kLongestPatience);
-  blocked_ = patience != kReadTimeout;
+  set_blocked(patience != kReadTimeout);
   request.owner = this;
   // A transaction stays where its keys are watched.
   if (pool_ != nullptr && request.answer == routing::Answer::reply) backend_->turn().requests.keep_bytes(request);
@@ -52,8 +52,20 @@ void LeasedConnection::give_back() {
   }
 }
 
+void LeasedConnection::set_blocked(bool blocked) {
+  if (blocked == blocked_) return;
+  blocked_ = blocked;
+  if (count_ == nullptr) return;
+  if (blocked) {
+    count_->add();
+  } else {
+    count_->sub();
+  }
+}
+
 void LeasedConnection::drop() {
-  set_ = blocked_ = false;
+  set_ = false;
+  set_blocked(false);
   if (BackendConnection* connection = std::exchange(connection_, nullptr)) backend_->leases().drop(*connection);
 }
 
@@ -132,7 +144,7 @@ void LeasedConnection::on_finished(Request& request) noexcept {
     turn.requests.release_children(request);
   }
   if (request.failure == Failure::none && request.error_reply && follow(request)) return;
-  blocked_ = false;
+  set_blocked(false);
   if (after_ == After::give_back) {
     broken_ = set_ = false;
     // Answered, it is clean. A request that could not even be sent leaves one about which nothing is certain.

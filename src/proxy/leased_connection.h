@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/counter.h"
 #include "net/timer.h"
 #include "proxy/pool.h"
 #include "routing/request.h"
@@ -22,8 +23,10 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
   };
   static constexpr uint64_t kReadTimeout = UINT64_MAX;
 
-  // client: the session; it is told of answers as the owner of its other requests is.
-  explicit LeasedConnection(routing::RequestOwner& client, Pool* pool = nullptr) : client_(client), pool_(pool) {
+  // client: the session; it is told of answers as the owner of its other requests is. waiting: counts it while it is
+  // blocked().
+  explicit LeasedConnection(routing::RequestOwner& client, Pool* pool = nullptr, Counter* waiting = nullptr)
+      : client_(client), pool_(pool), count_(waiting) {
     timer_.set([](void* self) { static_cast<LeasedConnection*>(self)->try_again(); }, this);
   }
   ~LeasedConnection() { end(); }
@@ -55,6 +58,7 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
   void on_stalled(routing::Request& request) noexcept override { client_.on_stalled(request); }
 
  private:
+  void set_blocked(bool blocked);
   void drop();
   bool follow(routing::Request& request);
   bool wait(routing::Request& request);
@@ -63,6 +67,7 @@ class LeasedConnection final : public LeaseHolder, public routing::RequestOwner 
 
   routing::RequestOwner& client_;
   Pool* const pool_;            // null: nothing is redirected
+  Counter* const count_;        // null: nobody counts
   Backend* backend_ = nullptr;  // of the connection
   BackendConnection* connection_ = nullptr;
   After after_ = After::keep;

@@ -37,7 +37,9 @@ void RedisSession::block(const Command& command) {
   if (!placed.one) return routing::fail(request, Failure::cross_node);
   Backend* const backend = cluster_.pool().find(cluster_.root().target(key));
   if (backend == nullptr) return routing::fail(request, Failure::no_backend);
-  if (blocked_ == nullptr) blocked_ = std::make_unique<LeasedConnection>(*this, moving_pool());
+  if (blocked_ == nullptr) {
+    blocked_ = std::make_unique<LeasedConnection>(*this, moving_pool(), &cluster_.counters().blocked_clients);
+  }
   if (!blocked_->take(*backend, request)) return;
   request.command = &command;
   request.key = key;

@@ -170,7 +170,9 @@ void RedisSession::refuse(const Command& command) {
         "ERR users are made by the proxy's configuration only: change `users` or the file that `users_file` names");
   }
   std::string text = "ERR '";
-  text.append(command.name).append("' is not supported through this proxy");
+  text.append(command.name);
+  text.append(is_flush(command) ? "' is not allowed: flush_all_enabled is false in the proxy's configuration"
+                                : "' is not supported through this proxy");
   error(text);
 }
 
@@ -215,7 +217,9 @@ void RedisSession::handle() {
     if (const std::string why = cluster_.config().policy.refusal(*command); !why.empty()) return error(why);
   }
   if (command->rule != redis::CallRule::none) [[unlikely]] {
-    if (const std::string_view why = redis::refused_call(*command, *parser_); !why.empty()) return error(why);
+    const bool any_key = command->rule == redis::CallRule::no_patterns && cluster_.one_node();
+    const std::string_view why = any_key ? std::string_view{} : redis::refused_call(*command, *parser_);
+    if (!why.empty()) return error(why);
   }
   if (protocol_ == 3) reply_shape_ = redis::reply_shape(*command, *parser_);
   if (subscriptions_ != nullptr && protocol_ == 2 && subscribed()) [[unlikely]]

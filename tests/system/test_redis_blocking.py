@@ -95,6 +95,24 @@ def test_longer_than_read_timeout(io, resources):
         assert waiter.reply() == [b"k", b"v"]
 
 
+def test_info_counts_those_who_wait(own, three):
+    key = three.on(0)
+    with RedisConn(own.proxy.address) as client, RedisConn(own.proxy.address) as gone, \
+            RedisConn(own.proxy.address) as other:
+        def count():
+            lines = dict(line.partition(b":")[::2] for line in other.cmd("INFO", "clients").split(b"\r\n"))
+            return int(lines[b"blocked_clients"])
+        assert count() == 0
+        client.send(resp("BLPOP", key, 0))
+        gone.send(resp("BRPOP", three.on(1), 0))
+        wait_until(lambda: count() == 2, 10, "two to wait")
+        gone.close()
+        wait_until(lambda: count() == 1, 10, "one to wait")
+        other.cmd("RPUSH", key, "v")
+        assert client.reply() == [key, b"v"]
+        assert count() == 0
+
+
 def test_order_around_a_waiting_command(own, three):
     """What came before is done before; what comes behind is not begun before it is answered."""
     k, j = three.on(0), three.on(0)

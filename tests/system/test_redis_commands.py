@@ -2,7 +2,8 @@
 
 import pytest
 
-from clients import resp
+import harness
+from clients import RedisConn, resp
 
 # Lines of words; K, L, M are fresh keys. '"..."' is a word with escapes as Python writes them.
 CONVERSATIONS = {
@@ -145,3 +146,15 @@ def test_value_sizes(rd, keys, size):
         assert client.cmd("STRLEN", key) == size
         assert client.cmd("ECHO", value) == value
     assert client.pipeline([("GET", key)] * 3) == [value] * 3
+
+
+def test_sort_by_patterns_where_all_keys_are_on_one_server(io, resources):
+    """With more servers it is refused: nobody knows where the keys of a pattern are."""
+    server = resources(harness.Redis())
+    with harness.Proxy(harness.redis([server]), io=io) as proxy, RedisConn(proxy.address) as client, \
+            RedisConn(server.address) as direct:
+        client.ok("MSET", "w_1", 3, "w_2", 1, "w_3", 2)
+        assert client.cmd("RPUSH", "l", 1, 2, 3) == 3
+        for line in ("SORT l BY w_* GET # GET w_*", "SORT_RO l BY nokey_* GET h_*->f", "SORT l GET w_* STORE to"):
+            assert client.cmd_raw(*line.split()) == direct.cmd_raw(*line.split())
+        assert client.cmd("SORT", "l", "BY", "w_*") == [b"2", b"3", b"1"]
