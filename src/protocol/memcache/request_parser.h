@@ -48,7 +48,7 @@ std::string_view verb_name(Verb verb);
 inline constexpr size_t kMaxKey = 250;  // memcached's KEY_MAX_LENGTH
 
 struct Limits {
-  uint32_t max_line = 64 * 1024;               // of get and gets, with its line end; other lines: 2048, as memcached
+  uint32_t max_line = 256 * 1024;              // of get and gets, with its line end; other lines: 2048, as memcached
   uint64_t max_value = 1024ull * 1024 * 1024;  // memcached's largest -I
 };
 
