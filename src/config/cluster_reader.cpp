@@ -268,8 +268,8 @@ void check_together(const Reader& reader, ReadCluster& read, Reporter& reporter)
 
   if (type != nullptr && !is_redis(cluster.cache_type)) {
     if (!reader.text("redis_auth", "").empty())
-      reporter.warning(reader.find("redis_auth")->value.at, reader.path("redis_auth"),
-                       "has no effect: it is for redis", "use memcache_auth");
+      reporter.warning(reader.find("redis_auth")->value.at, reader.path("redis_auth"), "has no effect: it is for redis",
+                       "use memcache_auth");
   }
   if (type != nullptr && cluster.cache_type != CacheType::redis_cluster && cluster.read_from != ReadFrom::master)
     reporter.warning(reader.find("read_from")->value.at, reader.path("read_from"),

@@ -18,9 +18,9 @@ class RedisSession;
 // Which clients; what is empty or 0 does not matter.
 struct ClientQuery {
   enum class Act : uint8_t { list, kill, denials, forget_denials } act = Act::list;
-  size_t most = 0;            // denials: so many, the newest
+  size_t most = 0;                                                            // denials: so many, the newest
   enum class Type : uint8_t { any, normal, pubsub, other } type = Type::any;  // other: no client of a proxy is that
-  std::vector<uint64_t> ids;  // one of them
+  std::vector<uint64_t> ids;                                                  // one of them
   std::string address;
   std::string local_address;
   std::string user;
