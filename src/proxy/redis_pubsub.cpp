@@ -60,6 +60,7 @@ void RedisSession::subscribe(const Command& command) {
   Request& request = new_request(Wire::none, Answer::reply);
   request.command = &command;
   request.shape = redis::ShapeId::resp2;  // it is written as it has to be
+  request.noreply = false;                // not even CLIENT REPLY OFF silences what a subscriber is told
   mine.command = &request;
   redis::ArgCursor cursor(*parser_);
   cursor.next();
@@ -130,8 +131,16 @@ void RedisSession::unsubscribe(const Command& command) {
     while (!names.empty()) leave(std::string(*names.begin()));
   }
   stay(mine.total() > 0);
-  reply_shape_ = redis::ShapeId::resp2;  // it is written as it has to be
-  answer(out);
+  tell(out);
+}
+
+// As it stands, whatever CLIENT REPLY says.
+void RedisSession::tell(std::string_view text) {
+  const redis::ShapeId shape = std::exchange(reply_shape_, redis::ShapeId::resp2);
+  const bool mute = std::exchange(mute_, false);
+  answer(text);
+  reply_shape_ = shape;
+  mute_ = mute;
 }
 
 bool RedisSession::subscribed() const { return subscriptions_ != nullptr && subscriptions_->total() > 0; }
@@ -199,9 +208,7 @@ void RedisSession::push(std::string_view bytes) {
   }
   std::string& line = cluster_.scratch();
   line.assign(1, type).append(bytes.substr(1));
-  const redis::ShapeId shape = std::exchange(reply_shape_, redis::ShapeId::resp2);
-  answer(line);
-  reply_shape_ = shape;
+  tell(line);
 }
 
 }  // namespace overlord::proxy

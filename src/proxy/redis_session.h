@@ -89,6 +89,7 @@ class RedisSession final : public Session {
   void subscribe(const redis::Command& command);
   void unsubscribe(const redis::Command& command);
   void answer_subscribed();
+  void tell(std::string_view text);
   void append_subscribed(std::string& out, std::string_view word, const std::string* name, size_t count);
   std::string push_header(size_t elements) const;
   void push(std::string_view bytes);  // a message

@@ -250,3 +250,17 @@ def test_redis_py_pubsub(proxy, keys):
     pubsub.punsubscribe()
     assert [pubsub.get_message(timeout=20)["type"] for _ in range(2)] == ["unsubscribe", "punsubscribe"]
     pubsub.close()
+
+
+def test_client_reply_off_does_not_silence_messages(rd, rd_direct):
+    """As the server: what a subscriber is told is no answer to a command."""
+    told = []
+    for connect in (rd, rd_direct):
+        client, other = connect(), connect()
+        client.send(b"".join([resp("CLIENT", "REPLY", "OFF"), resp("SUBSCRIBE", "quiet"), resp("PSUBSCRIBE", "qui*")]))
+        lines = [client.reply(), client.reply()]
+        other.cmd("PUBLISH", "quiet", "m")
+        lines += [client.reply(), client.reply()]
+        client.send(resp("UNSUBSCRIBE", "quiet") + resp("PUNSUBSCRIBE", "qui*"))
+        told.append(lines + [client.reply(), client.reply()])
+    assert told[0] == told[1]
