@@ -13,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test"
 CPUS = str(os.cpu_count() or 1)
+JOBS = str(2 * (os.cpu_count() or 1))  # system tests wait most of their time
 TEST_SECONDS = 600  # one test may take this long, under the slowest sanitizer
 STAGE_SECONDS = 40 * 60  # a stage that takes longer hangs
 
@@ -104,7 +105,7 @@ def system(tally: Tally, preset: str, env: dict[str, str]) -> None:
     report.unlink(missing_ok=True)
     few = preset == "tsan" and "OVERLORD_WHOLE" not in os.environ
     what = [f"tests/system/{name}" for name in THREADED] if few else ["tests/system"]
-    command = [sys.executable, "-m", "pytest", *what, "-q", "-n", CPUS, f"--junitxml={report}"]
+    command = [sys.executable, "-m", "pytest", *what, "-q", "-n", JOBS, f"--junitxml={report}"]
     command += ["--timeout", str(TEST_SECONDS), "--durations=5", "-o", "cache_dir=build/test/pytest"]
     if preset != "release":
         command += [f"--ignore=tests/system/{name}" for name in NEEDS_BENCH]
