@@ -91,7 +91,7 @@ FEW = 5
 
 # Not run on sanitizer builds, which have no bench/: these test the load generator, the comparison and, by the
 # placement tool, the rings, whose unit tests the sanitizers see.
-NEEDS_BENCH = ("test_bench.py", "test_loadgen.py", "test_placement_nutcracker.py")
+NEEDS_BENCH = ("test_bench.py", "test_loadgen.py", "test_loadgen_dialects.py", "test_placement_nutcracker.py")
 
 
 # What the thread sanitizer runs: several workers, and whatever else has a thread of its own. OVERLORD_WHOLE=1: everything.

@@ -5,7 +5,7 @@ import pytest
 import certs
 import harness
 from certs import TlsRedis, secure
-from clients import RedisConn, RedisError
+from clients import Closed, RedisConn, RedisError
 from harness import wait_until
 
 
@@ -64,9 +64,15 @@ def test_follows_a_master_with_tls_everywhere(made, io, resources):
     sentinel = resources(Sentinel(made, master))
     context = made.context(made.client)
 
-    def of_replica(*call):  # a connection for each, because a Sentinel cuts them when it promotes a server
-        with secure(RedisConn, replica.address, context) as direct:
-            return direct.cmd(*call)
+    def of_replica(*call):
+        """A connection for each call, for a Sentinel cuts them when it promotes a server; also those that just came."""
+        def asked():
+            try:
+                with secure(RedisConn, replica.address, context) as direct:
+                    return [direct.cmd(*call)]
+            except (Closed, OSError):
+                return None
+        return wait_until(asked, 10, "the replica to answer")[0]
 
     with secure(RedisConn, sentinel.address, context) as ask:
         wait_until(lambda: b"master_link_status:up" in of_replica("INFO", "replication"), 20, "replication")
