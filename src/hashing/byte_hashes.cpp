@@ -68,7 +68,6 @@ constexpr std::array<std::uint32_t, 256> make_crc32_table() {
   return table;
 }
 
-constexpr auto kCrc16Table = make_crc16_table();
 constexpr Crc16Tables kCrc16Tables = make_crc16_tables();
 constexpr auto kCrc32Table = make_crc32_table();
 
@@ -111,7 +110,7 @@ std::uint32_t one_at_a_time(std::string_view key) noexcept {
 std::uint32_t crc16_wide(std::string_view key) noexcept {
   std::uint32_t crc = 0;
   for (const char byte : key) {
-    crc = (crc << 8) ^ kCrc16Table[((crc >> 8) ^ widen<false>(byte)) & 0xff];
+    crc = (crc << 8) ^ kCrc16Tables[0][((crc >> 8) ^ widen<false>(byte)) & 0xff];
   }
   return crc;
 }
