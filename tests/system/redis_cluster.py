@@ -175,6 +175,8 @@ class RedisCluster:
     def end_move(self, slot, target):
         for node in [target, *[m for m in self.masters if m is not target and m.alive()]]:
             node.ok("CLUSTER", "SETSLOT", slot, "NODE", target.id)
+        # Without the highest epoch its claim may lose against what the replicas last heard of another.
+        target.ask("CLUSTER", "BUMPEPOCH")
 
     def stats(self, what="cluster"):
         """How often the nodes were asked `what` (a command, or the subcommands of a container)."""
