@@ -15,6 +15,8 @@ ALLOWED = {
     "yaml-cpp/": ("src/config/",),
     "spdlog/": ("src/base/log",),
     "CLI/": ("apps/",),
+    "event2/": ("src/http/server",),
+    "curl/": ("src/http/client",),
     "hiredis.h": ("src/proxy/sentinel_",),
     "liburing.h": ("src/net/",),
     "openssl/": ("src/net/tls_", "src/access/", "src/proxy/script_cache", "src/proxy/redis_acl",

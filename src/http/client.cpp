@@ -1,0 +1,92 @@
+#include "http/client.h"
+
+#include <curl/curl.h>
+
+#include <memory>
+#include <mutex>
+
+namespace overlord::http {
+namespace {
+
+struct Body {
+  std::string text;
+  size_t limit;
+};
+
+size_t take(char* bytes, size_t size, size_t count, void* into) {
+  auto& body = *static_cast<Body*>(into);
+  if (body.text.size() + size * count > body.limit) return 0;  // makes curl fail with CURLE_WRITE_ERROR
+  body.text.append(bytes, size * count);
+  return size * count;
+}
+
+void start_library() {
+  static std::once_flag once;
+  std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
+}
+
+}  // namespace
+
+Client::Client(std::string_view server, ClientOptions options) : server_(server), options_(options) {
+  start_library();
+  curl_ = ::curl_easy_init();
+  if (server.starts_with("http://")) server.remove_prefix(7);
+  while (server.ends_with('/') && server.size() > 1) server.remove_suffix(1);
+  if (server.starts_with("unix:")) server.remove_prefix(5);
+  if (server.starts_with('/')) {
+    unix_path_ = server;
+    base_ = "http://localhost";
+  } else {
+    base_ = std::string("http://") + (server.starts_with(':') ? "127.0.0.1" : "") + std::string(server);
+  }
+}
+
+Client::~Client() { ::curl_easy_cleanup(curl_); }
+
+Result<Answer> Client::ask(std::string_view method, std::string_view target, std::string_view body) {
+  const std::string url = base_ + std::string(target);
+  const std::string verb(method);
+  Body received{{}, options_.max_body};
+  char why[CURL_ERROR_SIZE] = "";
+  ::curl_easy_reset(curl_);
+  ::curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
+  ::curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
+  ::curl_easy_setopt(curl_, CURLOPT_PROXY, "");  // the environment's proxy does not know this host
+  ::curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http");
+  ::curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
+  ::curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
+  ::curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, take);
+  ::curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &received);
+  ::curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, why);
+  if (!unix_path_.empty()) ::curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
+  if (verb != "GET") {
+    ::curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, verb.c_str());
+    ::curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    ::curl_easy_setopt(curl_, CURLOPT_COPYPOSTFIELDS, body.data());
+  }
+  if (const CURLcode code = ::curl_easy_perform(curl_); code != CURLE_OK) {
+    return fail(verb + " " + server_ + std::string(target) + ": " + (*why != '\0' ? why : ::curl_easy_strerror(code)));
+  }
+  long status = 0;
+  ::curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+  return Answer{static_cast<int>(status), std::move(received.text)};
+}
+
+std::string encoded(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                       c == '.' || c == '_' || c == '~';
+    if (plain) {
+      out += c;
+    } else {
+      const auto byte = static_cast<unsigned char>(c);
+      out += '%';
+      out += "0123456789ABCDEF"[byte >> 4];
+      out += "0123456789ABCDEF"[byte & 15];
+    }
+  }
+  return out;
+}
+
+}  // namespace overlord::http

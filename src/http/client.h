@@ -1,0 +1,47 @@
+#pragma once
+// Client: one HTTP request, answered before the call returns; for command-line tools. Over libcurl.
+
+#include <chrono>
+#include <string>
+#include <string_view>
+
+#include "base/error.h"
+
+namespace overlord::http {
+
+struct Answer {
+  int status = 0;
+  std::string body;
+};
+
+struct ClientOptions {
+  std::chrono::milliseconds connect_timeout{3000};
+  std::chrono::milliseconds timeout{30000};
+  size_t max_body = 256 * 1024 * 1024;  // bytes; a longer answer is an error
+};
+
+class Client {
+ public:
+  // server: "HOST:PORT", "[IPV6]:PORT", ":PORT" (this host), "unix:/path" or "/path"; "http://" in front may stand.
+  explicit Client(std::string_view server, ClientOptions options = {});
+  ~Client();
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  // target: path and query, already encoded. An answer of any status is no error; the error says what was asked and
+  // why it failed. The connection is kept for the next call.
+  Result<Answer> ask(std::string_view method, std::string_view target, std::string_view body = {});
+  const std::string& server() const { return server_; }
+
+ private:
+  std::string server_;
+  std::string base_;  // what stands in front of the target
+  std::string unix_path_;
+  ClientOptions options_;
+  void* curl_;
+};
+
+// For a query: everything but unreserved characters as %XX (RFC 3986).
+std::string encoded(std::string_view text);
+
+}  // namespace overlord::http

@@ -1,0 +1,203 @@
+#include "http/server.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <exception>
+
+#include "base/log.h"
+#include "net/socket.h"
+
+namespace overlord::http {
+namespace {
+
+constexpr int kBacklog = 64;
+constexpr int kMethods = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE;
+
+std::string_view method_name(evhttp_cmd_type type) {
+  switch (type) {
+    case EVHTTP_REQ_POST: return "POST";
+    case EVHTTP_REQ_PUT: return "PUT";
+    case EVHTTP_REQ_DELETE: return "DELETE";
+    default: return "GET";
+  }
+}
+
+std::string decoded(const char* text) {
+  size_t size = 0;
+  const std::unique_ptr<char, decltype(&::free)> plain(::evhttp_uridecode(text, 0, &size), ::free);
+  return plain == nullptr ? std::string() : std::string(plain.get(), size);
+}
+
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  return text;
+}
+
+std::map<std::string, std::string, std::less<>> query_of(const char* text) {
+  std::map<std::string, std::string, std::less<>> out;
+  evkeyvalq list{};
+  if (text == nullptr || ::evhttp_parse_query_str(text, &list) != 0) return out;
+  for (const evkeyval* item = list.tqh_first; item != nullptr; item = item->next.tqe_next) {
+    out.insert_or_assign(item->key, item->value);
+  }
+  ::evhttp_clear_headers(&list);
+  return out;
+}
+
+Request read(evhttp_request& message) {
+  Request request;
+  request.method = method_name(::evhttp_request_get_command(&message));
+  const evhttp_uri* uri = ::evhttp_request_get_evhttp_uri(&message);
+  const char* path = ::evhttp_uri_get_path(uri);
+  request.path = path == nullptr || *path == '\0' ? "/" : decoded(path);
+  request.query = query_of(::evhttp_uri_get_query(uri));
+  const evkeyvalq* headers = ::evhttp_request_get_input_headers(&message);
+  for (const evkeyval* item = headers->tqh_first; item != nullptr; item = item->next.tqe_next) {
+    request.headers.insert_or_assign(lower_case(item->key), item->value);
+  }
+  evbuffer* body = ::evhttp_request_get_input_buffer(&message);
+  request.body.resize(::evbuffer_get_length(body));
+  ::evbuffer_remove(body, request.body.data(), request.body.size());
+  return request;
+}
+
+void write(evhttp_request& message, const Response& response) {
+  evkeyvalq* headers = ::evhttp_request_get_output_headers(&message);
+  ::evhttp_add_header(headers, "Content-Type", response.type.c_str());
+  ::evhttp_add_header(headers, "Cache-Control", "no-store");
+  for (const auto& [name, value] : response.headers) ::evhttp_add_header(headers, name.c_str(), value.c_str());
+  if (::evhttp_request_get_command(&message) == EVHTTP_REQ_HEAD) {
+    ::evhttp_add_header(headers, "Content-Length", std::to_string(response.body.size()).c_str());
+    return ::evhttp_send_reply(&message, response.status, nullptr, nullptr);
+  }
+  evbuffer* body = ::evhttp_request_get_output_buffer(&message);
+  ::evbuffer_add(body, response.body.data(), response.body.size());
+  ::evhttp_send_reply(&message, response.status, nullptr, nullptr);
+}
+
+template <typename T>
+using Owned = std::unique_ptr<T, void (*)(T*)>;
+
+}  // namespace
+
+struct Server::Events {
+  net::UniqueFd wake{::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)};
+  Owned<event_base> base{::event_base_new(), ::event_base_free};
+  Owned<event> stop{nullptr, ::event_free};
+  Owned<evhttp> http{::evhttp_new(base.get()), ::evhttp_free};
+};
+
+std::string_view Request::header(std::string_view lower_case_name) const {
+  const auto found = headers.find(lower_case_name);
+  return found == headers.end() ? std::string_view{} : found->second;
+}
+
+std::string_view Request::parameter(std::string_view name) const {
+  const auto found = query.find(name);
+  return found == query.end() ? std::string_view{} : found->second;
+}
+
+Response Response::error(int status, std::string_view text) {
+  return {.status = status, .body = std::string(text) + (text.ends_with('\n') ? "" : "\n")};
+}
+
+Server::Server(ServerOptions options) : options_(options) {}
+
+Server::~Server() { stop(); }
+
+void Server::route(std::string_view method, std::string_view path, std::string_view what, Handler handler) {
+  routes_.push_back({std::string(method), std::string(path), std::string(what)});
+  handlers_[{std::string(path), std::string(method)}] = std::move(handler);
+}
+
+Result<void> Server::start(const net::SocketAddress& address) {
+  auto fd = net::listen_socket(address, false, kBacklog);
+  if (!fd) return fail(fd.error().message);
+  address_ = address;
+  address_.length = sizeof address_.storage;
+  if (::getsockname(fd->get(), reinterpret_cast<sockaddr*>(&address_.storage), &address_.length) != 0) {
+    return fail(std::string("cannot ask for the socket's address: ") + std::strerror(errno));
+  }
+  auto events = std::make_unique<Events>();
+  evhttp* http = events->http.get();
+  ::evhttp_set_timeout(http, static_cast<int>(options_.timeout.count()));
+  ::evhttp_set_max_headers_size(http, static_cast<ev_ssize_t>(options_.max_head));
+  ::evhttp_set_max_body_size(http, static_cast<ev_ssize_t>(options_.max_body));
+  ::evhttp_set_allowed_methods(http, kMethods);
+  ::evhttp_set_gencb(
+      http, [](evhttp_request* message, void* self) { static_cast<Server*>(self)->serve(*message); }, this);
+  if (::evhttp_accept_socket(http, fd->get()) != 0) return fail("cannot accept connections there");
+  (void)fd->release();  // evhttp closes it
+  const auto on_stop = [](evutil_socket_t, short, void* base) {
+    ::event_base_loopbreak(static_cast<event_base*>(base));
+  };
+  event_base* base = events->base.get();
+  events->stop.reset(::event_new(base, events->wake.get(), EV_READ, on_stop, base));
+  ::event_add(events->stop.get(), nullptr);
+  events_ = std::move(events);
+  thread_ = std::thread([base] {
+    ::pthread_setname_np(::pthread_self(), "http");
+    ::event_base_dispatch(base);
+  });
+  return {};
+}
+
+void Server::stop() {
+  if (events_ == nullptr) return;
+  ::eventfd_write(events_->wake.get(), 1);
+  if (thread_.joinable()) thread_.join();
+  events_.reset();
+  if (address_.family() == AF_UNIX) {
+    ::unlink(reinterpret_cast<const sockaddr_un*>(&address_.storage)->sun_path);
+  }
+}
+
+void Server::serve(evhttp_request& message) const { write(message, answer(read(message))); }
+
+Response Server::answer(const Request& request) const {
+  // A web page in an operator's browser may send requests here; what changes something is not for it.
+  if (request.method != "GET" && !request.header("origin").empty()) {
+    return Response::error(403, "requests of web pages may only read");
+  }
+  const auto found = handlers_.find({request.path, request.method});
+  if (found == handlers_.end()) {
+    std::string allowed;
+    for (const RouteInfo& route : routes_) {
+      if (route.path != request.path) continue;
+      allowed.append(allowed.empty() ? "" : ", ").append(route.method);
+    }
+    if (allowed.empty()) return Response::error(404, "there is nothing at this path; there is:\n" + route_list());
+    Response response = Response::error(405, "this path answers to " + allowed);
+    response.headers.emplace_back("Allow", allowed);
+    return response;
+  }
+  try {
+    return found->second(request);
+  } catch (const std::exception& problem) {
+    log_error("http: ", request.path, ": ", problem.what());
+    return Response::error(500, "this page failed; the log says why");
+  }
+}
+
+std::string Server::route_list() const {
+  std::string text;
+  for (const RouteInfo& route : routes_) {
+    text.append(route.method).append(" ").append(route.path).append("  ").append(route.what).append("\n");
+  }
+  return text;
+}
+
+}  // namespace overlord::http
