@@ -34,12 +34,7 @@ int convert_nutcracker(const std::string& path) {
 }
 
 int run(const config::ProcessConfig& process, const config::ClusterFile& file, const config::Flags& flags) {
-  LogOptions log;
-  log.verbosity = process.log.verbosity;
-  log.file = process.log.file;
-  log.to_stdout = process.log.to_stdout;
-  if (log.verbosity > 0) log.level = LogLevel::debug;
-  if (auto opened = log_init(log); !opened) {
+  if (auto opened = log_init(config::log_options(process.log)); !opened) {
     std::cerr << "overlord-proxy: " << opened.error().message << "\n";
     return 1;
   }
@@ -74,7 +69,11 @@ int run(const config::ProcessConfig& process, const config::ClusterFile& file, c
           "this version");
       continue;
     }
-    if (caught == SIGUSR1) continue;
+    if (caught == SIGUSR1) {
+      log_step_detail();
+      log_warn("SIGUSR1: debug messages up to ", log_verbosity(), " are written now");
+      continue;
+    }
     log_info(::strsignal(caught), ": stopping; requests in flight have ", kStopGrace / 1'000'000'000, " s");
     break;
   }

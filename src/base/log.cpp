@@ -1,120 +1,177 @@
 #include "base/log.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
-#include <spdlog/sinks/stdout_sinks.h>
-#include <spdlog/spdlog.h>
+#include <pthread.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
+#include <cerrno>
 #include <memory>
 #include <mutex>
-#include <vector>
+#include <utility>
+
+#include "base/log_line.h"
+#include "base/log_writer.h"
 
 namespace overlord {
 
 namespace {
 
-constexpr const char* kPattern = "%Y-%m-%d %H:%M:%S.%e %-5l %v";
+constexpr std::chrono::milliseconds kFlushWait{2000};
 
-// The parts are replaced together, so that a writer on another thread sees the old log or the new one.
+constexpr std::array<std::pair<LogLevel, std::string_view>, 5> kLevels = {{{LogLevel::debug, "debug"},
+                                                                           {LogLevel::info, "info"},
+                                                                           {LogLevel::warn, "warn"},
+                                                                           {LogLevel::error, "error"},
+                                                                           {LogLevel::off, "off"}}};
+
+// Null until log_init(): until then lines are written to stderr by who logs them.
 struct Log {
   std::mutex mutex;
-  std::shared_ptr<spdlog::logger> logger;
+  std::shared_ptr<LogWriter> writer;
   LogOptions options;
+  LogOptions configured;     // as log_init() got them
+  uint64_t lost_before = 0;  // by writers that were replaced
 };
 
-std::shared_ptr<spdlog::logger> make_logger(const LogOptions& options) {
-  std::vector<spdlog::sink_ptr> sinks;
-  if (!options.file.empty()) sinks.push_back(std::make_shared<spdlog::sinks::basic_file_sink_mt>(options.file));
-  if (options.to_stdout) sinks.push_back(std::make_shared<spdlog::sinks::stdout_sink_mt>());
-  if (sinks.empty()) sinks.push_back(std::make_shared<spdlog::sinks::stderr_sink_mt>());
-  auto logger = std::make_shared<spdlog::logger>("overlord", sinks.begin(), sinks.end());
-  logger->set_pattern(kPattern);
-  logger->set_level(spdlog::level::trace);  // the level is judged in log.h
-  logger->flush_on(spdlog::level::trace);   // a crash must not swallow the line that explains it
-  return logger;
-}
-
 Log& log() {
-  static Log* instance = [] {
-    auto* made = new Log;  // never freed: threads may log while the process exits
-    made->logger = make_logger(made->options);
-    return made;
-  }();
+  static Log* instance = new Log;  // never freed: threads may log while the process exits
   return *instance;
 }
 
-spdlog::level::level_enum spdlog_level(LogLevel level) {
-  switch (level) {
-    case LogLevel::debug: return spdlog::level::debug;
-    case LogLevel::info: return spdlog::level::info;
-    case LogLevel::warn: return spdlog::level::warn;
-    case LogLevel::error: return spdlog::level::err;
-    case LogLevel::off: return spdlog::level::off;
-  }
-  return spdlog::level::off;
+std::atomic<LogFormat> g_format{LogFormat::text};
+
+std::string_view thread_name() {
+  thread_local char name[16] = "";
+  // A thread has its name before it logs; asked again until then.
+  if (name[0] == '\0' && ::pthread_getname_np(::pthread_self(), name, sizeof name) != 0) return "";
+  return name;
 }
 
-Result<void> replace(const LogOptions& options) {
-  std::shared_ptr<spdlog::logger> made;
-  try {
-    made = make_logger(options);
-  } catch (const spdlog::spdlog_ex& failure) {
-    return fail(std::string("log file: ") + failure.what());
-  }
+std::string make_line(LogLevel level, std::string_view text) {
+  std::string line;
+  line.reserve(text.size() + 128);
+  LogPlace place{{}, ::getpid(), thread_name()};
+  ::clock_gettime(CLOCK_REALTIME, &place.time);
+  append_log_line(line, g_format.load(std::memory_order_relaxed), level, place, text);
+  return line;
+}
+
+std::string make_notice(std::string_view text) { return make_line(LogLevel::warn, text); }
+
+Result<RotatingFile> open_file(const LogOptions& options) {
+  if (options.file.empty()) return RotatingFile();
+  const bool rotates = options.max_bytes > 0 || options.daily;
+  auto file = RotatingFile::open({.path = options.file,
+                                  .max_bytes = options.max_bytes,
+                                  .backup_count = rotates ? options.backup_count : 0,
+                                  .daily = options.daily});
+  if (!file) return fail("log file: " + file.error().message);
+  return file;
+}
+
+std::shared_ptr<LogWriter> current_writer() {
   Log& current = log();
-  {
-    std::lock_guard lock(current.mutex);
-    current.logger.swap(made);
-    current.options = options;
-  }
+  const std::lock_guard lock(current.mutex);
+  return current.writer;
+}
+
+// Under the log's mutex.
+void switch_levels(const LogOptions& options) {
   log_detail::g_level.store(static_cast<int>(options.level), std::memory_order_relaxed);
   const uint32_t verbosity = options.level <= LogLevel::info ? options.verbosity : 0;
   log_detail::g_verbosity.store(verbosity, std::memory_order_relaxed);
-  return {};
-}
-
-std::shared_ptr<spdlog::logger> current_logger() {
-  Log& current = log();
-  std::lock_guard lock(current.mutex);
-  return current.logger;
-}
-
-// A line stays a line: what a client sent must not be able to forge one.
-std::string one_line(std::string_view text) {
-  constexpr char kHex[] = "0123456789abcdef";
-  std::string out;
-  out.reserve(text.size());
-  for (char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte >= 0x20 && byte != 0x7f) {
-      out.push_back(c);
-    } else {
-      out.append("\\x");
-      out.push_back(kHex[byte >> 4]);
-      out.push_back(kHex[byte & 15]);
-    }
-  }
-  return out;
 }
 
 }  // namespace
 
-Result<void> log_init(const LogOptions& options) { return replace(options); }
-
-Result<void> log_reopen() {
-  LogOptions options;
+Result<void> log_init(const LogOptions& options) {
+  auto file = open_file(options);
+  if (!file) return std::unexpected(file.error());
+  const int to_fd = options.to_stdout ? STDOUT_FILENO : options.file.empty() ? STDERR_FILENO : -1;
+  auto made = std::make_shared<LogWriter>(std::move(*file), to_fd, make_notice);
+  Log& current = log();
   {
-    Log& current = log();
-    std::lock_guard lock(current.mutex);
-    options = current.options;
+    const std::lock_guard lock(current.mutex);
+    g_format.store(options.format, std::memory_order_relaxed);
+    if (current.writer != nullptr) current.lost_before += current.writer->lost();
+    current.writer.swap(made);
+    current.options = current.configured = options;
+    switch_levels(options);
   }
-  if (options.file.empty()) return {};
-  return replace(options);
+  return {};
 }
 
-void log_flush() { current_logger()->flush(); }
+Result<void> log_reopen() {
+  Log& current = log();
+  const std::lock_guard lock(current.mutex);
+  if (current.writer == nullptr || current.options.file.empty()) return {};
+  auto file = open_file(current.options);
+  if (!file) return std::unexpected(file.error());
+  current.writer->replace(std::move(*file));
+  return {};
+}
+
+void log_flush() {
+  if (const auto writer = current_writer()) writer->flush(kFlushWait);
+}
+
+void log_set_level(LogLevel level) {
+  Log& current = log();
+  const std::lock_guard lock(current.mutex);
+  current.options.level = level;
+  switch_levels(current.options);
+}
+
+void log_set_verbosity(uint32_t verbosity) {
+  Log& current = log();
+  const std::lock_guard lock(current.mutex);
+  current.options.verbosity = verbosity;
+  switch_levels(current.options);
+}
+
+void log_step_detail() {
+  constexpr uint32_t kMostDetail = 3;
+  Log& current = log();
+  const std::lock_guard lock(current.mutex);
+  LogOptions& now = current.options;
+  const uint32_t detail = log_verbosity();
+  if (detail >= std::max(kMostDetail, current.configured.verbosity)) {
+    now.level = current.configured.level;
+    now.verbosity = current.configured.verbosity;
+  } else {
+    now.level = std::min(now.level, LogLevel::info);
+    now.verbosity = detail + 1;
+  }
+  switch_levels(now);
+}
+
+LogLevel log_level() { return static_cast<LogLevel>(log_detail::g_level.load(std::memory_order_relaxed)); }
+
+uint32_t log_verbosity() { return log_detail::g_verbosity.load(std::memory_order_relaxed); }
+
+std::optional<LogLevel> parse_log_level(std::string_view name) {
+  for (const auto& [level, known] : kLevels)
+    if (known == name) return level;
+  return std::nullopt;
+}
+
+std::string_view to_string(LogLevel level) {
+  for (const auto& [known, name] : kLevels)
+    if (known == level) return name;
+  return "off";
+}
+
+uint64_t log_lost() {
+  Log& current = log();
+  const std::lock_guard lock(current.mutex);
+  return current.lost_before + (current.writer == nullptr ? 0 : current.writer->lost());
+}
 
 void log_detail::write(LogLevel level, std::string_view text) {
-  current_logger()->log(spdlog_level(level), one_line(text));
+  const std::string line = make_line(level, text);
+  if (const auto writer = current_writer()) return writer->push(line);
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
 }
 
 std::string LogEvery::Turn::suffix() const {
@@ -126,9 +183,13 @@ LogEvery::Turn LogEvery::next(std::chrono::steady_clock::time_point now) {
   const int64_t at = std::chrono::duration_cast<std::chrono::nanoseconds>(now.time_since_epoch()).count();
   int64_t open_at = open_at_.load(std::memory_order_relaxed);
   while (at >= open_at) {
-    if (open_at_.compare_exchange_weak(open_at, at + interval_, std::memory_order_relaxed))
+    if (open_at_.compare_exchange_weak(open_at, at + interval_, std::memory_order_relaxed)) {
+      left_.store(lines_ - 1, std::memory_order_relaxed);
       return Turn(true, skipped_.exchange(0, std::memory_order_relaxed));
+    }
   }
+  if (left_.load(std::memory_order_relaxed) > 0 && left_.fetch_sub(1, std::memory_order_relaxed) > 0)
+    return Turn(true, 0);
   skipped_.fetch_add(1, std::memory_order_relaxed);
   return Turn(false, 0);
 }

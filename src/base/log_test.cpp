@@ -126,6 +126,69 @@ TEST_F(LogTest, LinesOfManyThreadsStayWholeWhileTheLogIsReplaced) {
   EXPECT_EQ(seen, kThreads * kLines);
 }
 
+TEST_F(LogTest, JsonIsOneObjectALineWithEverythingInIt) {
+  ASSERT_TRUE(log_init({.file = file_.string(), .format = LogFormat::json}).has_value());
+  log_warn("key \"a\"\n", std::string_view("\xff", 1));
+  const std::string line = text();
+  EXPECT_EQ(count_lines(line), 1U);
+  EXPECT_THAT(line, testing::MatchesRegex(
+                        R"(\{"time":"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}[+-][0-9]{2}:[0-9]{2}",)"
+                        R"("level":"warn","pid":[0-9]+,"thread":"[^"]+","msg":"key .*"\}\n)"));
+  EXPECT_THAT(line, HasSubstr("\"pid\":" + std::to_string(getpid()) + ","));
+  EXPECT_THAT(line, HasSubstr(R"("msg":"key \"a\"\u000a\\xff"})"));
+}
+
+TEST_F(LogTest, LevelAndVerbosityChangeWhileItRuns) {
+  init(LogLevel::warn, 2);
+  log_info("one");
+  log_debug(1, "two");
+  log_set_level(LogLevel::info);
+  EXPECT_EQ(log_level(), LogLevel::info);
+  EXPECT_EQ(log_verbosity(), 2U);
+  log_info("three");
+  log_debug(2, "four");
+  log_set_verbosity(0);
+  log_debug(1, "five");
+  log_set_level(LogLevel::off);
+  log_error("six");
+  const std::string written = text();
+  for (const char* word : {"one", "two", "five", "six"}) EXPECT_THAT(written, Not(HasSubstr(word)));
+  for (const char* word : {"three", "four"}) EXPECT_THAT(written, HasSubstr(word));
+}
+
+TEST_F(LogTest, StepsOfDetailComeBackToWhatWasConfigured) {
+  init(LogLevel::warn, 0);
+  for (const uint32_t detail : {1U, 2U, 3U}) {
+    log_step_detail();
+    EXPECT_EQ(log_verbosity(), detail);
+    EXPECT_EQ(log_level(), LogLevel::info);
+  }
+  log_step_detail();
+  EXPECT_EQ(log_level(), LogLevel::warn);
+  EXPECT_EQ(log_verbosity(), 0U);
+}
+
+TEST(LogLevels, HaveNames) {
+  for (const LogLevel level : {LogLevel::debug, LogLevel::info, LogLevel::warn, LogLevel::error, LogLevel::off})
+    EXPECT_EQ(parse_log_level(to_string(level)), level);
+  EXPECT_EQ(parse_log_level("loud"), std::nullopt);
+}
+
+TEST_F(LogTest, TheFileRotatesWithoutLosingALine) {
+  ASSERT_TRUE(log_init({.file = file_.string(), .max_bytes = 1000, .backup_count = 100}).has_value());
+  for (int i = 0; i < 200; ++i) log_info("line ", i, " end");
+  std::string all = text();
+  EXPECT_LE(all.size(), 1000U);
+  for (int i = 1; i <= 100 && std::filesystem::exists(file_.string() + "." + std::to_string(i)); ++i)
+    all = read_file(file_.string() + "." + std::to_string(i)) + all;
+  std::istringstream lines(all);
+  int seen = 0;
+  for (std::string line; std::getline(lines, line); ++seen)
+    EXPECT_TRUE(line.ends_with("line " + std::to_string(seen) + " end")) << line;
+  EXPECT_EQ(seen, 200);
+  EXPECT_EQ(log_lost(), 0U);
+}
+
 TEST(LogEvery, LetsOneLinePerIntervalThroughAndCountsTheRest) {
   using std::chrono::seconds;
   LogEvery every(seconds(1));
@@ -140,6 +203,16 @@ TEST(LogEvery, LetsOneLinePerIntervalThroughAndCountsTheRest) {
   EXPECT_EQ(later.skipped(), 2U);
   EXPECT_EQ(later.suffix(), " (and 2 more like this)");
   EXPECT_EQ(every.next(start + seconds(5)).skipped(), 0U);
+}
+
+TEST(LogEvery, MayLetSeveralLinesPerIntervalThrough) {
+  using std::chrono::seconds;
+  LogEvery every(seconds(1), 3);
+  const std::chrono::steady_clock::time_point start{seconds(100)};
+  for (int i = 0; i < 3; ++i) EXPECT_TRUE(every.next(start)) << i;
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(every.next(start)) << i;
+  EXPECT_EQ(every.next(start + seconds(1)).skipped(), 5U);
+  EXPECT_TRUE(every.next(start + seconds(1)));
 }
 
 }  // namespace

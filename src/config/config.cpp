@@ -2,6 +2,7 @@
 
 #include <sched.h>
 
+#include <algorithm>
 #include <thread>
 
 namespace overlord::config {
@@ -48,6 +49,17 @@ uint32_t resolved_workers(const ProcessConfig& process) {
   }
   const uint32_t cores = std::thread::hardware_concurrency();
   return cores == 0 ? 1 : cores;
+}
+
+LogOptions log_options(const LogConfig& log) {
+  return {.level = std::max(log.level, LogLevel::info),
+          .verbosity = log.level == LogLevel::debug ? std::max(log.verbosity, 1U) : log.verbosity,
+          .file = log.file,
+          .to_stdout = log.to_stdout,
+          .format = log.format,
+          .max_bytes = log.max_bytes,
+          .backup_count = log.backup_count,
+          .daily = log.daily};
 }
 
 }  // namespace overlord::config

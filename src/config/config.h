@@ -14,6 +14,7 @@
 
 #include "access/command_policy.h"
 #include "access/users.h"
+#include "base/log.h"
 #include "config/address.h"
 #include "hashing/hash_tag.h"
 #include "hashing/method.h"
@@ -41,6 +42,11 @@ struct LogConfig {
   std::string file;        // empty: none
   bool to_stdout = false;  // with neither a file nor stdout the log goes to stderr
   uint32_t verbosity = 0;  // 0: info and worse; 1 and up: debug messages of at most this level too
+  LogLevel level = LogLevel::info;
+  LogFormat format = LogFormat::text;
+  uint64_t max_bytes = 0;     // the file is rotated at this size; 0: not for its size
+  uint32_t backup_count = 7;  // rotated files kept; 0: no rotation
+  bool daily = false;         // rotated when the day changes
 };
 
 struct ProcessConfig {
@@ -56,6 +62,9 @@ struct ProcessConfig {
 
 // ProcessConfig::workers with 0 replaced by the number of cores this process may use (at least 1).
 uint32_t resolved_workers(const ProcessConfig& process);
+
+// What the keys and flags of the log come to.
+LogOptions log_options(const LogConfig& log);
 
 struct ServerConfig {
   Address address;

@@ -190,6 +190,11 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_EQ(p.log.file, q.log.file);
   EXPECT_EQ(p.log.to_stdout, q.log.to_stdout);
   EXPECT_EQ(p.log.verbosity, q.log.verbosity);
+  EXPECT_EQ(p.log.level, q.log.level);
+  EXPECT_EQ(p.log.format, q.log.format);
+  EXPECT_EQ(p.log.max_bytes, q.log.max_bytes);
+  EXPECT_EQ(p.log.backup_count, q.log.backup_count);
+  EXPECT_EQ(p.log.daily, q.log.daily);
   EXPECT_EQ(p.read_timeout, q.read_timeout);
   EXPECT_EQ(p.write_timeout, q.write_timeout);
   EXPECT_EQ(p.max_connections, q.max_connections);

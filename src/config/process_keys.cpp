@@ -33,6 +33,21 @@ Verdict set_log(P& process, const std::string& text) {
   return {};
 }
 
+Verdict set_log_level(P& process, const std::string& text) {
+  const auto level = parse_log_level(text);
+  if (!level || *level == LogLevel::off) {
+    return Complaint{"unknown level " + quoted(text), "use one of debug, info, warn, error"};
+  }
+  process.log.level = *level;
+  return {};
+}
+
+Verdict set_log_format(P& process, const std::string& text) {
+  if (text != "text" && text != "json") return Complaint{"unknown format " + quoted(text), "use text or json"};
+  process.log.format = text == "json" ? LogFormat::json : LogFormat::text;
+  return {};
+}
+
 // clang-format off
 const Key<P> kKeys[] = {
     {{.section = Section::process, .name = "stat", .type = "string", .default_value = "\"\"",
@@ -52,6 +67,22 @@ const Key<P> kKeys[] = {
       .highest = 1000, .doc = "Detail of the log: 0 is normal, each step adds debug messages. "
                               "The flag -log-vl overrides it when it is not 0."},
      [](P& p, int64_t level) { p.log.verbosity = static_cast<uint32_t>(level); }},
+    {{.section = Section::process, .name = "log_level", .type = "string", .default_value = "\"info\"",
+      .doc = "The least that is written: debug, info, warn or error. debug is the same as log_vl = 1."},
+     set_log_level},
+    {{.section = Section::process, .name = "log_format", .type = "string", .default_value = "\"text\"",
+      .doc = "text, or json: one object a line with time, level, pid, thread and msg."},
+     set_log_format},
+    {{.section = Section::process, .name = "log_max_bytes", .type = "integer", .default_value = "0", .unit = "bytes",
+      .lowest = 0, .highest = 1LL << 40,
+      .doc = "Size at which the log file is moved to FILE.1, that to FILE.2 and so on; 0: never for its size."},
+     [](P& p, int64_t bytes) { p.log.max_bytes = static_cast<uint64_t>(bytes); }},
+    {{.section = Section::process, .name = "log_daily", .type = "boolean", .default_value = "false",
+      .doc = "The log file is moved aside in the same way when a new day begins, local time."},
+     [](P& p, bool on) { p.log.daily = on; }},
+    {{.section = Section::process, .name = "log_backup_count", .type = "integer", .default_value = "7", .lowest = 0,
+      .highest = 10000, .doc = "Log files kept beside the one written to; 0: none is ever moved aside."},
+     [](P& p, int64_t count) { p.log.backup_count = static_cast<uint32_t>(count); }},
 
     {{.section = Section::proxy, .name = "read_timeout", .type = "integer", .default_value = "0", .unit = "ms",
       .lowest = 0, .highest = kMostMilliseconds,

@@ -167,7 +167,8 @@ void Backend::on_success() noexcept {
   failures_ = 0;
   if (!ejected_) return;
   ejected_ = false;
-  log_info("backend ", name_, ": back in the ring");
+  static LogEvery every(std::chrono::seconds(1), LogEvery::kBurst);
+  if (auto turn = every.next()) log_info("backend ", name_, ": back in the ring", turn.suffix());
   listener_.on_health_changed();
 }
 
@@ -177,7 +178,10 @@ void Backend::on_failure() noexcept {
   if (!cluster_.ping_auto_eject || ejected_ || ++failures_ < cluster_.ping_fail_limit) return;
   ejected_ = true;
   counters_.ejections.add();
-  log_warn("backend ", name_, ": out of the ring after ", failures_, " failures in a row");
+  static LogEvery every(std::chrono::seconds(1), LogEvery::kBurst);
+  if (auto turn = every.next()) {
+    log_warn("backend ", name_, ": out of the ring after ", failures_, " failures in a row", turn.suffix());
+  }
   listener_.on_health_changed();
 }
 

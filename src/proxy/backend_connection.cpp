@@ -283,7 +283,10 @@ void BackendConnection::on_finished(Request& request) noexcept {
   if (state_ == State::connecting) {
     state_ = State::up;
     attempts_ = 0;
-    if (suspect_) log_info("backend ", backend_.name(), ": up again");
+    if (suspect_) {
+      static LogEvery every(std::chrono::seconds(1), LogEvery::kBurst);
+      if (auto turn = every.next()) log_info("backend ", backend_.name(), ": up again", turn.suffix());
+    }
     suspect_ = false;
   }
   backend_.on_success();
@@ -331,7 +334,11 @@ void BackendConnection::lose(Failure failure, std::string_view why, Blame blame)
   const bool retry_at_once = blame == Blame::client ? !suspect_ : was_up && lived;
   if (!retry_at_once) {
     if (!suspect_ && failure != Failure::shutting_down) {
-      log_warn("backend ", backend_.name(), ": ", why, " (", lost_count, " requests failed); trying again");
+      static LogEvery every(std::chrono::seconds(1), LogEvery::kBurst);
+      if (auto turn = every.next()) {
+        log_warn("backend ", backend_.name(), ": ", why, " (", lost_count, " requests failed); trying again",
+                 turn.suffix());
+      }
     }
     suspect_ = true;
   }

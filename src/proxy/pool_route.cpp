@@ -36,7 +36,9 @@ void PoolRoute::build_ring() {
     in_ring_.push_back(backend.get());
   }
   ring_ = hashing::Ring(nodes, cluster_.distribution, cluster_.hash_compat);
-  if (in_ring_.empty()) log_error("cluster ", cluster_.name, ": every backend is out of the ring");
+  if (!in_ring_.empty()) return;
+  static LogEvery every(std::chrono::seconds(1));
+  if (auto turn = every.next()) log_error("cluster ", cluster_.name, ": every backend is out of the ring", turn.suffix());
 }
 
 void PoolRoute::on_health_changed() noexcept { build_ring(); }

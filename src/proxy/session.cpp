@@ -73,6 +73,10 @@ void Session::start(net::UniqueFd fd, bool tls) {
     turn_.loop.adopt(stream_, std::move(fd), *this);
   }
   if (const uint64_t tick = cluster_.client_tick()) turn_.loop.timers().arm(rare().timeouts, turn_.now(), tick);
+  if (log_debug_enabled(1)) [[unlikely]] {
+    log_debug(1, "cluster ", config.name, ": client ", id_, " connected", tls ? " with TLS" : "", " from ",
+              net::to_string(remote_address()));
+  }
 }
 
 void Session::drain() noexcept {
@@ -173,6 +177,7 @@ void Session::on_end() {
 }
 
 void Session::on_error(int error) {
+  log_debug(2, "cluster ", cluster_.config().name, ": client ", id_, ": ", net::error_text(error));
   if (error == EPROTO) cluster_.note_tls_failure(net::error_text(error));
   if (error == EBADMSG && rare_ != nullptr && rare_->header != nullptr) {
     cluster_.note_bad_header(rare_->header->problem());
@@ -402,6 +407,7 @@ void Session::flush_turn() noexcept {
 
 void Session::leave() {
   life_ = Life::dead;
+  log_debug(1, "cluster ", cluster_.config().name, ": client ", id_, " is gone");
   abort_upload();
   if (rare_ != nullptr) {
     rare_->timeouts.cancel();

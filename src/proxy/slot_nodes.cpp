@@ -195,7 +195,11 @@ void SlotNodes::drop_gone() {
     // The last one stays: there must be somebody to ask.
     if (backends_.size() == 1) break;
     const auto at = std::ranges::find_if(backends_, [&](const auto& b) { return b.get() == node->backend; });
-    log_info("cluster ", cluster_.name, ": ", node->server.ring_name, " is not one of its nodes (any more)");
+    static LogEvery every(std::chrono::seconds(1), LogEvery::kBurst);
+    if (auto turn = every.next()) {
+      log_info("cluster ", cluster_.name, ": ", node->server.ring_name, " is not one of its nodes (any more)",
+               turn.suffix());
+    }
     for (uint16_t& before : previous_) {
       if (before == node->index) before = kNobody;
     }
