@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <fstream>
@@ -13,13 +14,17 @@
 #include "config/flags.h"
 #include "config/loader.h"
 #include "config/nutcracker.h"
+#include "net/inherited_sockets.h"
+#include "net/service_notify.h"
 #include "proxy/proxy.h"
+#include "proxy/service.h"
 
 namespace {
 
 using namespace overlord;
 
-constexpr uint64_t kStopGrace = 5'000'000'000;
+// Raised by the process itself when the proxy has stopped.
+constexpr int kStopped = SIGUSR2;
 
 void print_problems(const std::vector<config::Problem>& problems) {
   for (const config::Problem& problem : problems) std::cerr << config::format(problem) << "\n";
@@ -33,6 +38,32 @@ int convert_nutcracker(const std::string& path) {
   return 0;
 }
 
+int refuse(const std::string& why) {
+  log_error(why);
+  log_flush();
+  std::cerr << "overlord-proxy: " << why << "\n";
+  return 1;
+}
+
+// Before any thread starts, so that only wait_for_signal takes them.
+void block_signals(sigset_t& signals) {
+  sigemptyset(&signals);
+  for (const int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, kStopped}) sigaddset(&signals, s);
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  ::signal(SIGPIPE, SIG_IGN);
+  ::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow is as one on a full disk
+}
+
+// The next signal; 0 when none came within the time (0: waits for ever).
+int wait_for_signal(const sigset_t& signals, uint64_t at_most_ns) {
+  const timespec limit{static_cast<time_t>(at_most_ns / 1'000'000'000), static_cast<long>(at_most_ns % 1'000'000'000)};
+  for (;;) {
+    const int caught = at_most_ns == 0 ? ::sigwaitinfo(&signals, nullptr) : ::sigtimedwait(&signals, nullptr, &limit);
+    if (caught > 0) return caught;
+    if (errno == EAGAIN) return 0;
+  }
+}
+
 int run(const config::ProcessConfig& process, const config::ClusterFile& file, const config::Flags& flags) {
   if (auto opened = log_init(config::log_options(process.log)); !opened) {
     std::cerr << "overlord-proxy: " << opened.error().message << "\n";
@@ -42,45 +73,51 @@ int run(const config::ProcessConfig& process, const config::ClusterFile& file, c
            " workers");
   for (const std::string& notice : config::flag_notices(flags)) log_warn(notice);
 
-  // Blocked before any thread starts, so that only sigwait below takes them.
   sigset_t signals;
-  sigemptyset(&signals);
-  for (const int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1}) sigaddset(&signals, s);
-  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
-  ::signal(SIGPIPE, SIG_IGN);
+  block_signals(signals);
+
+  auto notify = net::ServiceNotify::from_environment();
+  if (!notify) return refuse(notify.error().message);
+  auto sockets = net::InheritedSockets::from_environment();
+  if (!sockets) return refuse(sockets.error().message);
 
   proxy::Proxy proxy(process, file);
-  if (auto started = proxy.start(); !started) {
-    log_error(started.error().message);
-    log_flush();
-    std::cerr << "overlord-proxy: " << started.error().message << "\n";
-    return 1;
-  }
+  proxy.inherit(std::move(*sockets));
+  if (auto started = proxy.start(); !started) return refuse(started.error().message);
+  proxy::Service service(proxy, std::move(*notify));
   log_info("ready");
   log_flush();
+  service.ready();
   for (;;) {
-    int caught = 0;
-    if (::sigwait(&signals, &caught) != 0) continue;
-    if (caught == SIGHUP) {
-      if (auto reopened = log_reopen(); !reopened) log_error(reopened.error().message);
-      proxy.reload_certificates();
-      log_warn(
-          "SIGHUP: the log was reopened and certificates are looked at; the configuration is read at start only in "
-          "this version");
-      continue;
+    const int caught = wait_for_signal(signals, service.tick_ns());
+    switch (caught) {
+      case 0: service.tick(); break;
+      case SIGHUP:
+        if (auto reopened = log_reopen(); !reopened) log_error(reopened.error().message);
+        proxy.reload_certificates();
+        log_warn(
+            "SIGHUP: the log was reopened and certificates are looked at; the configuration is read at start only in "
+            "this version");
+        break;
+      case SIGUSR1:
+        log_step_detail();
+        log_warn("SIGUSR1: debug messages up to ", log_verbosity(), " are written now");
+        break;
+      case kStopped:
+        if (!service.stopping()) break;  // from outside, without a meaning
+        log_info("stopped");
+        log_flush();
+        return 0;
+      default:
+        if (service.stopping()) {
+          log_warn(::strsignal(caught), " again: ends at once");
+          log_flush();
+          ::_exit(1);
+        }
+        log_info(::strsignal(caught), ": stopping; requests in flight have ", process.stop_timeout.count(), " ms");
+        service.stop(static_cast<uint64_t>(process.stop_timeout.count()) * 1'000'000, kStopped);
     }
-    if (caught == SIGUSR1) {
-      log_step_detail();
-      log_warn("SIGUSR1: debug messages up to ", log_verbosity(), " are written now");
-      continue;
-    }
-    log_info(::strsignal(caught), ": stopping; requests in flight have ", kStopGrace / 1'000'000'000, " s");
-    break;
   }
-  proxy.stop(kStopGrace);
-  log_info("stopped");
-  log_flush();
-  return 0;
 }
 
 }  // namespace

@@ -56,6 +56,7 @@ struct ProcessConfig {
   milliseconds write_timeout{0};  // a client that takes no output for this long is closed; 0: never
   uint32_t max_connections = 0;   // clients over all clusters; 0: no limit
   bool use_metrics = true;
+  milliseconds stop_timeout{5000};  // what requests in flight have when the process is told to stop
   uint32_t workers = 0;  // 0: one per core the process may use
   IoDriver io = IoDriver::automatic;
 };

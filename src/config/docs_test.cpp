@@ -198,6 +198,7 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_EQ(p.read_timeout, q.read_timeout);
   EXPECT_EQ(p.write_timeout, q.write_timeout);
   EXPECT_EQ(p.max_connections, q.max_connections);
+  EXPECT_EQ(p.stop_timeout, q.stop_timeout);
   EXPECT_EQ(p.use_metrics, q.use_metrics);
   EXPECT_EQ(p.workers, q.workers);
   EXPECT_EQ(p.io, q.io);

@@ -1,5 +1,6 @@
 #include "proxy/proxy.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <ctime>
@@ -33,6 +34,10 @@ Result<void> Proxy::start() {
   if (auto made = make_workers(); !made) return made;
   if (auto loaded = certificates_.load(); !loaded) return loaded;
   if (auto opened = open_listeners(); !opened) return opened;
+  for (const std::string& address : inherited_.left()) {
+    log_warn("the service manager passed a socket on ", address, ", which no cluster names; closed");
+  }
+  inherited_ = {};
   for (auto& worker : workers_) worker->start();
   watch_sentinels();
   certificates_.watch();
@@ -89,13 +94,15 @@ Result<void> Proxy::open_listener(size_t c, const config::Address& address, bool
     // One socket; the first worker accepts and hands over.
     auto resolved = net::unix_address(address.path);
     if (!resolved) return fail(where + resolved.error().message);
-    auto fd = net::listen_socket(*resolved, false, kBacklog);
-    if (!fd) return fail(where + fd.error().message);
-    workers_[0]->listen(c, std::move(*fd), false, tls);
-    socket_paths_.push_back(address.path);
-  } else {
-    auto resolved = net::resolve(address.host, address.port, true);
-    if (!resolved) return fail(where + resolved.error().message);
+    if (!listen_on_inherited(c, *resolved, tls)) {
+      auto fd = net::listen_socket(*resolved, false, kBacklog);
+      if (!fd) return fail(where + fd.error().message);
+      workers_[0]->listen(c, std::move(*fd), false, tls);
+      socket_paths_.push_back(address.path);
+    }
+  } else if (auto resolved = net::resolve(address.host, address.port, true); !resolved) {
+    return fail(where + resolved.error().message);
+  } else if (!listen_on_inherited(c, resolved->front(), tls)) {
     // Another process with SO_REUSEPORT on the port would silently share it: the first bind goes without.
     if (auto probe = net::listen_socket(resolved->front(), false, 0); !probe) {
       return fail(where + probe.error().message);
@@ -109,6 +116,25 @@ Result<void> Proxy::open_listener(size_t c, const config::Address& address, bool
   log_info("cluster ", cluster.name, ": ", config::to_string(cluster.cache_type), tls ? " with TLS" : "", " on ",
            config::to_string(address), ", ", cluster.servers.size(), " backends");
   return {};
+}
+
+bool Proxy::listen_on_inherited(size_t cluster, const net::SocketAddress& address, bool tls) {
+  net::UniqueFd fd = inherited_.take(address);
+  if (!fd.valid()) return false;
+  log_info("cluster ", shared_.file.clusters[cluster].name, ": ", net::to_string(address),
+           " is a socket of the service manager");
+  // There is one socket: every worker accepts from it, and the kernel wakes one of them for each connection. It is
+  // never ours alone: the manager has it too, and goes on listening when we end.
+  for (auto& worker : workers_) {
+    worker->listen(cluster, net::UniqueFd(::fcntl(fd.get(), F_DUPFD_CLOEXEC, 0)), true, tls);
+  }
+  return true;
+}
+
+bool Proxy::pulse() {
+  bool all = true;
+  for (auto& worker : workers_) all = worker->pulse() && all;
+  return all;
 }
 
 void Proxy::stop(uint64_t grace_ns) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "net/inherited_sockets.h"
 #include "proxy/certificates.h"
 #include "proxy/resolver.h"
 #include "proxy/sentinel_watch.h"
@@ -21,6 +22,11 @@ class Proxy {
   Result<void> start();
   // Lets requests in flight finish for at most grace_ns, then returns with all threads ended.
   void stop(uint64_t grace_ns);
+  // Listening sockets that a service manager opened; before start(), which takes those that the clusters name.
+  void inherit(net::InheritedSockets sockets) { inherited_ = std::move(sockets); }
+  // Whether the loop of every worker has turned since the last call (a first call says so); asks them to turn again.
+  bool pulse();
+  uint32_t clients() const { return shared_.connections.load(std::memory_order_relaxed); }
   // Certificates that have changed are used at once and not only within seconds.
   void reload_certificates() { certificates_.look_now(); }
 
@@ -29,12 +35,14 @@ class Proxy {
   Result<void> open_listeners();
   void watch_sentinels();
   Result<void> open_listener(size_t cluster, const config::Address& address, bool tls);
+  bool listen_on_inherited(size_t cluster, const net::SocketAddress& address, bool tls);
 
   Shared shared_;
   Resolver resolver_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::unique_ptr<SentinelWatch>> watches_;
   Certificates certificates_;
+  net::InheritedSockets inherited_;
   std::vector<std::string> socket_paths_;  // unix listeners, removed at the end
 };
 

@@ -32,6 +32,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void drain() noexcept;
   void cut() noexcept { die(); }  // closes now
   uint64_t id() const { return id_; }
+  uint32_t requests_in_flight() const { return weight_; }
 
   // Flushable
   void flush_turn() noexcept override;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "base/log.h"
+#include "proxy/session.h"
 
 namespace overlord::proxy {
 namespace {
@@ -84,7 +85,31 @@ void Worker::serve(size_t cluster, net::UniqueFd fd, bool tls) {
 void Worker::end_of_turn() {
   turn_.end();
   count_connections();
-  if (stopping_ && (connections() == 0 || loop_->now() >= stop_deadline_)) loop_->stop();
+  if (!stopping_ || loop_finished_) return;
+  const bool late = connections() > 0 && loop_->now() >= stop_deadline_;
+  if (connections() > 0 && !late) return;
+  loop_finished_ = true;
+  if (late) tell_unfinished();
+  loop_->stop();
+}
+
+void Worker::tell_unfinished() {
+  for (const auto& cluster : clusters_) {
+    size_t requests = 0;
+    for (const Session* session = cluster->first_session(); session != nullptr; session = session->list_next) {
+      requests += session->requests_in_flight();
+    }
+    if (cluster->session_count() == 0) continue;
+    log_warn("cluster ", cluster->config().name, ": closed ", cluster->session_count(), " clients with ", requests,
+             " requests in flight: stop_timeout is over (worker ", index_, ")");
+  }
+}
+
+bool Worker::pulse() {
+  if (pulses_answered_.load(std::memory_order_acquire) != pulses_asked_) return false;
+  ++pulses_asked_;
+  loop_->post([this, asked = pulses_asked_] { pulses_answered_.store(asked, std::memory_order_release); });
+  return true;
 }
 
 void Worker::count_connections() {

@@ -36,6 +36,9 @@ class Worker final : public net::TurnHandler {
   void ask_stop(uint64_t grace_ns);
   void join();
 
+  // Any one thread. Whether the loop has turned since this was last called; asks it to turn again.
+  bool pulse();
+
   uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
   void end_of_turn() override;
@@ -58,6 +61,7 @@ class Worker final : public net::TurnHandler {
   void take(size_t cluster, net::UniqueFd fd, bool tls);
   void serve(size_t cluster, net::UniqueFd fd, bool tls);
   void count_connections();
+  void tell_unfinished();
   void begin_stop(uint64_t grace_ns);
   void housekeeping();
 
@@ -69,7 +73,10 @@ class Worker final : public net::TurnHandler {
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::vector<Worker*> peers_;
   std::atomic<uint32_t> connections_{0};
+  uint32_t pulses_asked_ = 0;  // of the thread that calls pulse()
+  std::atomic<uint32_t> pulses_answered_{0};
   bool stopping_ = false;
+  bool loop_finished_ = false;
   uint64_t stop_deadline_ = 0;
   // Since memory was last given back to the system.
   size_t most_open_ = 0;    // sessions
