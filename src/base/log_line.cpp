@@ -11,7 +11,7 @@ namespace {
 // The time to the second, and the offset from UTC in minutes. localtime_r takes a lock, so it is asked once a second.
 struct Second {
   time_t at = -1;
-  char text[40];  // "2026-01-31 12:00:00"
+  char text[40];   // "2026-01-31 12:00:00"
   char offset[8];  // "+01:00"
 };
 

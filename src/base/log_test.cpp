@@ -131,9 +131,10 @@ TEST_F(LogTest, JsonIsOneObjectALineWithEverythingInIt) {
   log_warn("key \"a\"\n", std::string_view("\xff", 1));
   const std::string line = text();
   EXPECT_EQ(count_lines(line), 1U);
-  EXPECT_THAT(line, testing::MatchesRegex(
-                        R"(\{"time":"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}[+-][0-9]{2}:[0-9]{2}",)"
-                        R"("level":"warn","pid":[0-9]+,"thread":"[^"]+","msg":"key .*"\}\n)"));
+  EXPECT_THAT(line,
+              testing::MatchesRegex(R"(\{"time":"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{3}[+-][0-9]{2}:[0-9]{2}",)"
+                                    R"("level":"warn","pid":[0-9]+,"thread":"[^"]+","msg":"key .*"\})"
+                                    "\n"));
   EXPECT_THAT(line, HasSubstr("\"pid\":" + std::to_string(getpid()) + ","));
   EXPECT_THAT(line, HasSubstr(R"("msg":"key \"a\"\u000a\\xff"})"));
 }

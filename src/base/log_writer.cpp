@@ -123,18 +123,17 @@ void LogWriter::write_out(std::string_view lines) {
   const uint64_t lost = file_.write(lines);
   if (lost == 0) return;
   lost_in_file_ += lost;
+  lost_error_ = file_.last_error();
   lost_.fetch_add(lost, std::memory_order_relaxed);
   if (std::exchange(told_stderr_, true) || to_fd_ == STDERR_FILENO) return;
-  write_all(STDERR_FILENO, notice_(std::string("the log file cannot be written, lines are lost: ") +
-                                   std::strerror(file_.last_error())));
+  write_all(STDERR_FILENO,
+            notice_(std::string("the log file cannot be written, lines are lost: ") + std::strerror(lost_error_)));
 }
 
 void LogWriter::tell_lost() {
   if (lost_in_file_ == 0) return;
-  const int error = file_.last_error();
-  if (file_.write(notice_(std::to_string(lost_in_file_) + " log lines were lost here: " + std::strerror(error))) > 0) {
-    return;
-  }
+  const std::string count = std::to_string(lost_in_file_);
+  if (file_.write(notice_(count + " log lines were lost here: " + std::strerror(lost_error_))) > 0) return;
   lost_in_file_ = 0;
   told_stderr_ = false;
 }

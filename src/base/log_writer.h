@@ -55,15 +55,16 @@ class LogWriter {
   std::mutex mutex_;
   std::condition_variable pushed_;
   std::condition_variable written_;
-  std::string waiting_;                       // under mutex_, as all up to thread_
-  uint64_t dropped_ = 0;                      // lines, since the last notice
-  std::optional<RotatingFile> next_file_;     // from byte next_file_at_ of waiting_ on
+  std::string waiting_;                    // under mutex_, as all up to thread_
+  uint64_t dropped_ = 0;                   // lines, since the last notice
+  std::optional<RotatingFile> next_file_;  // from byte next_file_at_ of waiting_ on
   size_t next_file_at_ = 0;
-  bool busy_ = false;                         // the thread is writing
+  bool busy_ = false;  // the thread is writing
   bool stop_ = false;
 
-  RotatingFile file_;  // of the thread alone
+  RotatingFile file_;          // of the thread alone
   uint64_t lost_in_file_ = 0;  // lines that the file does not tell of yet
+  int lost_error_ = 0;         // why
   bool told_stderr_ = false;
   std::thread thread_;
 };

@@ -1,8 +1,8 @@
 #include "base/log_writer.h"
 
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
 
@@ -103,7 +103,7 @@ TEST(LogWriter, LinesThatAFullDiskTookAreToldOfWhenThereIsRoom) {
   text.assign(block.data(), std::fread(block.data(), 1, block.size(), file));
   std::fclose(file);
   ::unlink(path.c_str());
-  EXPECT_THAT(text, HasSubstr("notice: 2 log lines were lost here"));
+  EXPECT_THAT(text, HasSubstr("notice: 2 log lines were lost here: No space left"));
   EXPECT_THAT(text, testing::EndsWith("three\n"));
 }
 

@@ -22,7 +22,7 @@ size_t printable_size(std::string_view text) {
   }
   const unsigned char second = byte_at(text, 1);
   switch (first) {
-    case 0xc2: return second < 0xa0 ? 0 : size;
+    case 0xc2:
     case 0xe0: return second < 0xa0 ? 0 : size;
     case 0xed: return second > 0x9f ? 0 : size;  // halves of surrogate pairs
     case 0xf0: return second < 0x90 ? 0 : size;

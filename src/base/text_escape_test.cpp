@@ -20,7 +20,8 @@ std::string json_text(std::string_view text) {
 }
 
 TEST(TextEscape, PrintableTextStays) {
-  const std::string_view text = "key a/b {} %v \"q\" \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xed\x9f\xbf \xf4\x8f\xbf\xbf";
+  const std::string_view text =
+      "key a/b {} %v \"q\" \xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80 \xed\x9f\xbf \xf4\x8f\xbf\xbf";
   EXPECT_EQ(one_line(text), text);
 }
 
@@ -32,12 +33,12 @@ TEST(TextEscape, ControlCharactersCannotForgeALine) {
 
 TEST(TextEscape, WhatIsNotUtf8IsEscapedByteByByte) {
   EXPECT_EQ(one_line("\xff"), "\\xff");
-  EXPECT_EQ(one_line("\xc3"), "\\xc3");                          // cut off
-  EXPECT_EQ(one_line("\xc3(") , "\\xc3(");                       // no continuation
-  EXPECT_EQ(one_line("\xc0\xaf"), "\\xc0\\xaf");                 // overlong
-  EXPECT_EQ(one_line("\xe0\x80\xaf"), "\\xe0\\x80\\xaf");        // overlong
+  EXPECT_EQ(one_line("\xc3"), "\\xc3");                             // cut off
+  EXPECT_EQ(one_line("\xc3("), "\\xc3(");                           // no continuation
+  EXPECT_EQ(one_line("\xc0\xaf"), "\\xc0\\xaf");                    // overlong
+  EXPECT_EQ(one_line("\xe0\x80\xaf"), "\\xe0\\x80\\xaf");           // overlong
   EXPECT_EQ(one_line("\xf0\x80\x80\xaf"), "\\xf0\\x80\\x80\\xaf");  // overlong
-  EXPECT_EQ(one_line("\xed\xa0\x80"), "\\xed\\xa0\\x80");        // half of a surrogate pair
+  EXPECT_EQ(one_line("\xed\xa0\x80"), "\\xed\\xa0\\x80");           // half of a surrogate pair
   EXPECT_EQ(one_line("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80");  // beyond the last character
   EXPECT_EQ(json_text("k\xff!"), "k\\\\xff!");
 }

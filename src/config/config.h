@@ -57,7 +57,7 @@ struct ProcessConfig {
   uint32_t max_connections = 0;   // clients over all clusters; 0: no limit
   bool use_metrics = true;
   milliseconds stop_timeout{5000};  // what requests in flight have when the process is told to stop
-  uint32_t workers = 0;  // 0: one per core the process may use
+  uint32_t workers = 0;             // 0: one per core the process may use
   IoDriver io = IoDriver::automatic;
 };
 

@@ -64,6 +64,43 @@ TEST_P(Accepting, UnlistenInsideOnAccept) {
   EXPECT_EQ(acceptor.accepted, 1u);
 }
 
+// Takes one connection in each 20 ms.
+class SlowAcceptor : public AcceptHandler {
+ public:
+  explicit SlowAcceptor(Loop& loop) : loop_(loop) {}
+  void on_accept(UniqueFd fd) override {
+    times.push_back(loop_.now());
+    taken.push_back(std::move(fd));
+  }
+  uint64_t accept_delay() override {
+    if (times.empty() || loop_.now() >= times.back() + kBetween) return 0;
+    return times.back() + kBetween - loop_.now();
+  }
+
+  static constexpr uint64_t kBetween = 20'000'000;
+  std::vector<uint64_t> times;
+  std::vector<UniqueFd> taken;
+
+ private:
+  Loop& loop_;
+};
+
+TEST_P(Accepting, ADelayLeavesConnectionsInTheBacklog) {
+  SlowAcceptor acceptor(*loop);
+  UniqueFd listening = tcp_listener();
+  const SocketAddress address = local_address(listening.get());
+  const ListenerId id = loop->listen(std::move(listening), acceptor, false);
+  std::vector<std::unique_ptr<Peer>> clients;
+  for (int i = 0; i < 5; ++i) {
+    clients.push_back(std::make_unique<Peer>(*loop));
+    loop->connect(clients.back()->stream, address, *clients.back());
+  }
+  ASSERT_TRUE(run_until([&] { return acceptor.times.size() == 5; }));
+  for (size_t i = 1; i < 5; ++i) EXPECT_GE(acceptor.times[i], acceptor.times[i - 1] + SlowAcceptor::kBetween);
+  EXPECT_EQ(loop->accept_pauses(), 0u);
+  loop->unlisten(id);
+}
+
 TEST_P(Accepting, NothingIsAcceptedAfterUnlisten) {
   Acceptor acceptor([](UniqueFd) {});
   UniqueFd listening = tcp_listener();

@@ -44,6 +44,7 @@ void EpollLoop::unlisten(ListenerId id) {
 
 void EpollLoop::accept_some(uint64_t token, Slot& slot) {
   for (int i = 0; i < kAcceptsPerEvent; ++i) {
+    if (const uint64_t delay = slot.listener->handler->accept_delay(); delay > 0) return pause_listener(slot, delay);
     const int fd = ::accept4(slot.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       slot.listener->handler->on_accept(UniqueFd(fd));
@@ -51,16 +52,16 @@ void EpollLoop::accept_some(uint64_t token, Slot& slot) {
     } else if (errno == EAGAIN) {
       return;
     } else if (out_of_resources(errno)) {
-      return pause_listener(slot);
+      ++accept_pauses_;
+      return pause_listener(slot, kAcceptRetryNs);
     }
   }
 }
 
-void EpollLoop::pause_listener(Slot& slot) {
-  ++accept_pauses_;
+void EpollLoop::pause_listener(Slot& slot, uint64_t ns) {
   // Removed, since an exclusive registration cannot be modified.
   epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, slot.fd, nullptr);
-  timers().arm(slot.listener->retry, now(), kAcceptRetryNs);
+  timers().arm(slot.listener->retry, now(), ns);
 }
 
 // Closing gracefully.

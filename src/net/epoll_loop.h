@@ -85,7 +85,7 @@ class EpollLoop final : public LoopBase {
   void report_failure(uint64_t token, Slot& slot, int error);
   Sent send(Slot& slot, ChunkQueue& out);
   void accept_some(uint64_t token, Slot& slot);
-  void pause_listener(Slot& slot);
+  void pause_listener(Slot& slot, uint64_t ns);
   bool linger_send(uint32_t index, Slot& slot);
   void linger_event(uint32_t index, Slot& slot, uint32_t events);
   void end_linger(uint32_t index);

@@ -67,7 +67,8 @@ Result<InheritedSockets> InheritedSockets::from_environment() {
 }
 
 UniqueFd InheritedSockets::take(const SocketAddress& address) {
-  auto found = std::ranges::find_if(sockets_, [&](const Socket& s) { return to_string(s.address) == to_string(address); });
+  auto found =
+      std::ranges::find_if(sockets_, [&](const Socket& s) { return to_string(s.address) == to_string(address); });
   if (found == sockets_.end() && is_any(address, AF_INET)) {
     found = std::ranges::find_if(
         sockets_, [&](const Socket& s) { return s.both_families && port_of(s.address) == port_of(address); });

@@ -48,6 +48,8 @@ class AcceptHandler {
  public:
   virtual ~AcceptHandler() = default;
   virtual void on_accept(UniqueFd fd) = 0;  // non-blocking, close-on-exec
+  // Asked before each connection is taken. Not 0: none is taken for so many ns; they wait in the kernel's backlog.
+  virtual uint64_t accept_delay() { return 0; }
 };
 
 class TurnHandler {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 #include <cstring>
@@ -53,15 +54,16 @@ Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, in
   return fd;
 }
 
-void tune_stream_socket(int fd) {
+void tune_stream_socket(int fd, uint32_t keep_alive) {
   int domain = 0;
   socklen_t length = sizeof domain;
   if (getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &length) != 0 || domain == AF_UNIX) return;
   set_option(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
-  // A silent peer is noticed after about two minutes instead of the kernel's two hours.
-  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, 60);
-  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, 15);
+  set_option(fd, SOL_SOCKET, SO_KEEPALIVE, keep_alive > 0 ? 1 : 0);
+  if (keep_alive == 0) return;
+  // By default a silent peer is noticed after about two minutes instead of the kernel's two hours.
+  set_option(fd, IPPROTO_TCP, TCP_KEEPIDLE, static_cast<int>(keep_alive));
+  set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(std::clamp(keep_alive / 4, 1U, 75U)));
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 }
 

@@ -39,8 +39,13 @@ class UniqueFd {
 // The error names the address and the reason. backlog 0: only bound, to see whether that is possible.
 Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, int backlog);
 
-// TCP_NODELAY and keep-alive for an accepted or connected socket; nothing for a unix socket.
-void tune_stream_socket(int fd);
+// Seconds of silence after which the kernel asks whether the other end is still there. Four questions without an
+// answer break the connection.
+inline constexpr uint32_t kKeepAliveSeconds = 60;
+
+// TCP_NODELAY and keep-alive for a listening socket, whose accepted ones inherit both, or a connected one; nothing for
+// a unix socket. keep_alive: seconds; 0: off.
+void tune_stream_socket(int fd, uint32_t keep_alive = kKeepAliveSeconds);
 
 // The address of the other end as text; empty when it has none (a unix socket, nothing connected).
 std::string peer_text(int fd);

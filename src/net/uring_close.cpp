@@ -143,6 +143,10 @@ void UringLoop::accept_some(uint32_t index) {
   Slot& slot = slots_[index];
   if (slot.listener->retry.armed()) return;  // paused
   for (int i = 0; i < kAcceptsPerEvent; ++i) {
+    if (const uint64_t delay = slot.listener->handler->accept_delay(); delay > 0) {
+      timers().arm(slot.listener->retry, now(), delay);
+      return;
+    }
     const int fd = ::accept4(slot.fd, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd >= 0) {
       slot.listener->handler->on_accept(UniqueFd(fd));

@@ -38,7 +38,8 @@ void PoolRoute::build_ring() {
   ring_ = hashing::Ring(nodes, cluster_.distribution, cluster_.hash_compat);
   if (!in_ring_.empty()) return;
   static LogEvery every(std::chrono::seconds(1));
-  if (auto turn = every.next()) log_error("cluster ", cluster_.name, ": every backend is out of the ring", turn.suffix());
+  if (auto turn = every.next())
+    log_error("cluster ", cluster_.name, ": every backend is out of the ring", turn.suffix());
 }
 
 void PoolRoute::on_health_changed() noexcept { build_ring(); }

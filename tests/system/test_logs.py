@@ -130,7 +130,7 @@ def test_a_reader_of_the_log_that_stands_still_delays_no_client(io, pool, tmp_pa
         finally:
             child.kill()
             child.wait()
-    assert text.count(" is gone") == 100 and text.endswith("stopped\n")
+    assert text.count(" is gone") >= 100 and text.endswith("stopped\n")
 
 
 def test_a_full_disk_costs_lines_and_nothing_else(start, tmp_path):

@@ -54,14 +54,14 @@ class Manager:
 @pytest.mark.parametrize("abstract", [False, True])
 def test_manager_is_told_of_the_start_and_the_stop(io, pool, resources, tmp_path, abstract):
     manager = resources(Manager(f"@overlord-test-{os.getpid()}-{io}" if abstract else str(tmp_path / "notify")))
-    with harness.Proxy(harness.redis(pool.backends("redis")[:1]), io=io, env=manager.env) as proxy:
-        assert manager.until("READY=1") == ["READY=1", "STATUS=serving 0 clients"]
-        with RedisConn(proxy.address) as client:
-            assert client.cmd("PING") == "PONG"
-        proxy.signal(signal.SIGTERM)
-        assert manager.until("STOPPING=1")
-        assert proxy.child.wait(20 * harness.SCALE) == 0
-        proxy.kill_now()
+    proxy = resources(harness.Proxy(harness.redis(pool.backends("redis")[:1]), io=io, env=manager.env))
+    ready = manager.until("READY=1")
+    assert ready[0] == "READY=1" and ready[1].startswith("STATUS=serving ")
+    with RedisConn(proxy.address) as client:
+        assert client.cmd("PING") == "PONG"
+    proxy.signal(signal.SIGTERM)
+    assert manager.until("STOPPING=1")
+    assert proxy.child.wait(20 * harness.SCALE) == 0
 
 
 def test_a_wrong_notify_socket_is_refused(pool, tmp_path):
@@ -174,34 +174,40 @@ def never_answers(peer, fake):
         peer.redis_request()
 
 
-def test_stop_timeout_and_what_was_in_flight(io, resources):
+@pytest.fixture
+def waiting(io, resources):
+    """waiting(stop_timeout): a proxy, and a client whose request its backend will never answer."""
+
+    def start(stop_timeout):
+        silent = resources(fakes.Fake(never_answers))
+        proxy = resources(harness.Proxy(harness.redis([silent], read_timeout=3600000), io=io,
+                                        conf={"stop_timeout": stop_timeout}))
+        client = resources(RedisConn(proxy.address))
+        client.send(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
+        wait_until(lambda: b"GET k" in silent.received)
+        return proxy, client
+
+    return start
+
+
+def test_stop_timeout_and_what_was_in_flight(waiting):
     """A request that its backend never answers is given up at the deadline, and the log says so."""
-    silent = resources(fakes.Fake(never_answers))
-    with harness.Proxy(harness.redis([silent], read_timeout=60000), io=io, conf={"stop_timeout": 200}) as proxy:
-        with RedisConn(proxy.address) as client:
-            client.send(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
-            wait_until(lambda: b"GET k" in silent.received)
-            proxy.signal(signal.SIGTERM)
-            with pytest.raises((Closed, ConnectionResetError)):
-                client.line()
-        assert proxy.child.wait(20 * harness.SCALE) == 0
-        assert "closed 1 clients with 1 requests in flight: stop_timeout is over" in proxy.output()
-        proxy.kill_now()
+    proxy, client = waiting(200)
+    proxy.signal(signal.SIGTERM)
+    with pytest.raises((Closed, ConnectionResetError)):
+        client.line()
+    assert proxy.child.wait(20 * harness.SCALE) == 0
+    assert "closed 1 clients with 1 requests in flight: stop_timeout is over" in proxy.output()
 
 
-def test_a_second_term_ends_at_once(io, resources):
-    silent = resources(fakes.Fake(never_answers))
-    with harness.Proxy(harness.redis([silent], read_timeout=60000), io=io, conf={"stop_timeout": 3600000}) as proxy:
-        with RedisConn(proxy.address) as client:
-            client.send(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
-            wait_until(lambda: b"GET k" in silent.received)
-            proxy.signal(signal.SIGTERM)
-            wait_until(lambda: "stopping; requests in flight have 3600000 ms" in proxy.output())
-            assert proxy.alive()
-            proxy.signal(signal.SIGTERM)
-            assert proxy.child.wait(20 * harness.SCALE) == 1
-            assert "again: ends at once" in proxy.output()
-        proxy.kill_now()
+def test_a_second_term_ends_at_once(waiting):
+    proxy, _ = waiting(3600000)
+    proxy.signal(signal.SIGTERM)
+    wait_until(lambda: "stopping; requests in flight have 3600000 ms" in proxy.output())
+    assert proxy.alive()
+    proxy.signal(signal.SIGTERM)
+    assert proxy.child.wait(20 * harness.SCALE) == 1
+    assert "again: ends at once" in proxy.output()
 
 
 # ---------------------------------------------------------------------------------------------------------------
