@@ -160,9 +160,9 @@ def test_sockets_of_a_manager_survive_the_proxy(io, pool, resources, tmp_path, w
             client.close()
         with McConn(path) as client:
             assert client.ask(b"version\r\n").startswith(b"VERSION")
-        output = proxy.output()
-        assert f"127.0.0.1:{port} is a socket of the service manager" in output
-        assert f"passed a socket on 127.0.0.1:{other}, which no cluster names" in output
+        for words in (f"127.0.0.1:{port} is a socket of the service manager",
+                      f"passed a socket on 127.0.0.1:{other}, which no cluster names"):
+            wait_until(lambda words=words: words in proxy.output())
         proxy.signal(signal.SIGTERM)
         assert proxy.child.wait(20 * harness.SCALE) == 0, proxy.output()
         assert os.path.exists(path)
@@ -180,7 +180,7 @@ def waiting(io, resources):
 
     def start(stop_timeout):
         silent = resources(fakes.Fake(never_answers))
-        proxy = resources(harness.Proxy(harness.redis([silent], read_timeout=3600000), io=io,
+        proxy = resources(harness.Proxy(harness.redis([silent], read_timeout=3600000, learn_commands=False), io=io,
                                         conf={"stop_timeout": stop_timeout}))
         client = resources(RedisConn(proxy.address))
         client.send(b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n")
@@ -194,8 +194,7 @@ def test_stop_timeout_and_what_was_in_flight(waiting):
     """A request that its backend never answers is given up at the deadline, and the log says so."""
     proxy, client = waiting(200)
     proxy.signal(signal.SIGTERM)
-    with pytest.raises((Closed, ConnectionResetError)):
-        client.line()
+    assert client.rest() == b""
     assert proxy.child.wait(20 * harness.SCALE) == 0
     assert "closed 1 clients with 1 requests in flight: stop_timeout is over" in proxy.output()
 
