@@ -10,6 +10,7 @@
 #include <iostream>
 #include <sstream>
 
+#include "admin/admin.h"
 #include "base/log.h"
 #include "config/flags.h"
 #include "config/loader.h"
@@ -85,6 +86,10 @@ int run(const config::ProcessConfig& process, const config::ClusterFile& file, c
   proxy.inherit(std::move(*sockets));
   if (auto started = proxy.start(); !started) return refuse(started.error().message);
   proxy::Service service(proxy, std::move(*notify));
+  admin::Admin admin(proxy);
+  if (!process.stat.empty()) {
+    if (auto started = admin.start(process.stat); !started) return refuse(started.error().message);
+  }
   log_info("ready");
   log_flush();
   service.ready();

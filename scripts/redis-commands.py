@@ -9,6 +9,7 @@ proxy treats a command is decided here: by one rule and the lists below.
 """
 
 import argparse
+import itertools
 import pathlib
 import re
 import socket
@@ -287,6 +288,10 @@ class Table:
             rows.append(f"    {self.row(command, array)},")
         unknown = set(self.chosen) | set(CALL_RULE)
         assert unknown <= self.used, f"no such command: {sorted(unknown - self.used)}"
+        # Ids from 1 in the order of the rows: they live no longer than a build.
+        ids = itertools.count(1)
+        groups, rows = ([re.sub(r"\},$", lambda _: f", {next(ids)}}},", line) if line.startswith("    {") else line
+                         for line in lines] for lines in (groups, rows))
         return "\n".join([f"// Made by scripts/redis-commands.py from redis-server {self.version}: do not edit.", "",
                           *self.specs.text(), "", *self.tips.text(), "", *groups, "",
                           "constexpr Command kCommands[] = {", *rows, "};"]) + "\n"

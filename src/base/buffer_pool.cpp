@@ -64,6 +64,12 @@ void BufferPool::grow(Buffer& buffer, size_t used, size_t at_least) {
   buffer = larger;
 }
 
+size_t BufferPool::used_bytes() const {
+  size_t bytes = 0;
+  for (size_t i = 0; i < classes_.size(); ++i) bytes += classes_[i].in_use << (kMinShift + i);
+  return bytes;
+}
+
 void BufferPool::trim() {
   for (size_t i = 0; i < classes_.size(); ++i) {
     Class& c = classes_[i];

@@ -30,6 +30,8 @@ class BufferPool {
   // Gives back to the heap the free buffers far above the need since the last call. Called about once a second.
   void trim();
   size_t free_bytes() const { return free_bytes_; }
+  // Taken and not given back; without those beyond 64 KiB.
+  size_t used_bytes() const;
 
  private:
   struct Free {

@@ -51,7 +51,7 @@ Verdict set_log_format(P& process, const std::string& text) {
 // clang-format off
 const Key<P> kKeys[] = {
     {{.section = Section::process, .name = "stat", .type = "string", .default_value = "\"\"",
-      .doc = "HTTP address for metrics and the slow log. The flag -stat overrides it.", .state = KeyState::later},
+      .doc = "HTTP address for operators and monitoring (docs/metrics.md); empty: none. The flag -stat overrides it."},
      set_stat},
     {{.section = Section::process, .name = "debug", .type = "boolean", .default_value = "false",
       .doc = "The same as stdout."},
@@ -101,7 +101,7 @@ const Key<P> kKeys[] = {
       .doc = "What requests in flight have to be answered when the process is told to stop."},
      [](P& p, int64_t ms) { p.stop_timeout = milliseconds(ms); }},
     {{.section = Section::proxy, .name = "use_metrics", .type = "boolean", .default_value = "true",
-      .doc = "Metrics. The flag -metrics switches them on.", .state = KeyState::later},
+      .doc = "With `stat`: requests are timed and /metrics answers. The flag -metrics switches it on."},
      [](P& p, bool on) { p.use_metrics = on; }},
     {{.section = Section::proxy, .name = "workers", .type = "integer", .default_value = "0", .lowest = 0,
       .highest = 1024,

@@ -56,7 +56,10 @@ void Backend::start() {
 void Backend::send(Request& request) noexcept {
   counters_.requests.add();
   BackendConnection* connection = connection_for(request);
-  if (connection == nullptr) return routing::fail(request, Failure::queue_full);
+  if (connection == nullptr) {
+    counters_.request_failed(request, Failure::queue_full);
+    return routing::fail(request, Failure::queue_full);
+  }
   connection->send(request);
 }
 

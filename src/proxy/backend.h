@@ -5,12 +5,14 @@
 // connection or answered probe resets the count. With auto-eject the pool is told at the limit, and told again when
 // a connection has proved itself. A backend that is out is tried every eject_retry_interval.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "base/counter.h"
+#include "base/histogram.h"
 #include "config/config.h"
 #include "net/address.h"
 #include "net/timer.h"
@@ -32,6 +34,15 @@ struct BackendCounters {
   Counter requests;
   Counter failures;  // faults of connections, not of requests
   Counter ejections;
+  Counter bytes_in;   // from the backend; with TLS what was in it
+  Counter bytes_out;  // to the backend, likewise, when it was asked to be sent
+  // Requests of clients that failed here, by what kind of command they are and why.
+  std::array<std::array<Counter, routing::kFailureCount>, routing::kCommandKinds> failed;
+
+  void request_failed(const routing::Request& request, routing::Failure failure) {
+    if (request.tag.number == 0) return;
+    failed[static_cast<size_t>(request.tag.kind)][static_cast<size_t>(failure)].add();
+  }
 };
 
 // Told when a backend leaves or rejoins (ping_auto_eject).
@@ -76,6 +87,23 @@ class Backend {
   const config::ClusterConfig& cluster() const { return cluster_; }
   const config::ServerConfig& server() const { return server_; }
   BackendCounters& counters() { return counters_; }
+  const BackendCounters& counters() const { return counters_; }
+  // How long requests that it answered were there, by kind of command; null where there was none.
+  const std::array<std::unique_ptr<Histogram>, routing::kCommandKinds>& times() const { return times_; }
+  // `answered`: loop time at which the reply was whole.
+  void note_time(const routing::Request& request, uint64_t answered) {
+    if (!turn_.timing || request.tag.number == 0) return;
+    std::unique_ptr<Histogram>& times = times_[static_cast<size_t>(request.tag.kind)];
+    if (times == nullptr) [[unlikely]]
+      times = std::make_unique<Histogram>();
+    times->add(answered - request.sent_at);
+  }
+  // Its connections: the shared ones and the spares, then those that single clients have.
+  template <typename Visit>
+  void visit_connections(Visit&& visit) const {
+    for (const auto& connection : connections_) visit(*connection);
+    leases_.visit_connections(visit);
+  }
 
   // For the connections and their pools.
   std::unique_ptr<BackendConnection> make_connection();
@@ -127,6 +155,7 @@ class Backend {
   net::Timer probe_;
   ClusterTls* const tls_;  // null: plain text
   BackendCounters counters_;
+  std::array<std::unique_ptr<Histogram>, routing::kCommandKinds> times_;
   // The first node_connections are shared by all clients. The others are made when they are needed: for a large upload,
   // and for clients that would have to wait because large replies are on the way on all shared ones.
   std::vector<std::unique_ptr<BackendConnection>> connections_;

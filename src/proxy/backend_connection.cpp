@@ -63,7 +63,9 @@ void BackendConnection::open() {
     return;
   }
   backend_.connect(stream_, *address, *this);
+  const size_t before = stream_.out.size();
   send_handshake();
+  count_sent(before);
   arm_deadline(backend_.limits().dial_timeout);
 }
 
@@ -79,18 +81,35 @@ void BackendConnection::move(bool reopen) noexcept {
 }
 
 void BackendConnection::send(Request& request) noexcept {
-  if (suspect_) return routing::fail(request, backend_.down_reason());
+  if (suspect_) return fail(request, backend_.down_reason());
   if (queue_size_ >= backend_.limits().max_queue || stream_.unsent() > kMaxUnsent) {
-    return routing::fail(request, Failure::queue_full);
+    return fail(request, Failure::queue_full);
   }
   if (state_ == State::idle || state_ == State::down) {
     open();
-    if (state_ != State::connecting) return routing::fail(request, backend_.down_reason());
+    if (state_ != State::connecting) return fail(request, backend_.down_reason());
   }
   request.sent_at = turn_.now();
+  const size_t before = stream_.out.size();
   encode(request);
+  count_sent(before);
   turn_.backends.add(*this);
   if (!deadline_.armed()) arm_deadline(patience_);
+}
+
+// What was added to `out`, which had so many bytes.
+void BackendConnection::count_sent(size_t before) {
+  if (stream_.out.size() > before) backend_.counters().bytes_out.add(stream_.out.size() - before);
+}
+
+void BackendConnection::fail(Request& r, Failure failure) noexcept {
+  backend_.counters().request_failed(r, failure);
+  routing::fail(r, failure);
+}
+
+void BackendConnection::answered(Request& r) noexcept {
+  backend_.note_time(r, last_receive_);
+  routing::finish(r);
 }
 
 void BackendConnection::upload(std::string_view bytes) noexcept {
@@ -115,7 +134,10 @@ void BackendConnection::notify_drained(Uploader* uploader) {
 }
 
 void BackendConnection::probe() noexcept {
-  if (state_ == State::up && queue_size_ == 0) send_handshake();
+  if (state_ != State::up || queue_size_ != 0) return;
+  const size_t before = stream_.out.size();
+  send_handshake();
+  count_sent(before);
 }
 
 void BackendConnection::close_if_idle(uint64_t idle_ns) {
@@ -163,7 +185,9 @@ void BackendConnection::abandon() noexcept {
 }
 
 void BackendConnection::flush_turn() noexcept {
+  const size_t before = stream_.out.size();
   close_open_group();
+  count_sent(before);
   if (stream_.attached()) turn_.loop.flush(stream_);
 }
 
@@ -174,6 +198,7 @@ void BackendConnection::on_connected() {
 
 void BackendConnection::on_data(std::span<char> bytes) {
   last_receive_ = turn_.now();
+  backend_.counters().bytes_in.add(bytes.size());
   if (!receive({bytes.data(), bytes.size()})) {
     lose(Failure::bad_reply, head_ == nullptr ? "it sent bytes that nobody asked for" : "it sent a malformed reply");
   } else if (std::exchange(refused_, false)) {
@@ -208,7 +233,7 @@ void BackendConnection::pop_head() noexcept {
   --queue_size_;
   large_reply_ = false;
   resume_reply();  // nothing is left to wait for its reader with
-  if (!request.finished) routing::finish(request);
+  if (!request.finished) answered(request);
   turn_.requests.release_queue(request);
 }
 
@@ -233,7 +258,7 @@ void BackendConnection::add_piece(Request& r, std::string_view piece) {
   if (r.parent != nullptr || r.internal) {
     if (held <= kMaxHeldReply) return;
     turn_.requests.drop_reply(r);
-    routing::fail(r, Failure::too_large);
+    fail(r, Failure::too_large);
   } else if (r.owner->on_progress(r) == routing::Progress::pause && !paused_) {
     paused_ = true;
     paused_since_ = turn_.now();
@@ -300,12 +325,12 @@ void BackendConnection::fail_list(Request* list, Failure failure, bool reached) 
     for (Request* member = std::exchange(request.members, nullptr); member != nullptr;) {
       Request* next = member->queue_next;
       member->queue_next = nullptr;
-      if (!member->finished) routing::fail(*member, failure);
+      if (!member->finished) fail(*member, failure);
       turn_.requests.release_queue(*member);
       member = next;
     }
     request.reached = reached;
-    if (!request.finished) routing::fail(request, failure);
+    if (!request.finished) fail(request, failure);
     turn_.requests.release_queue(request);
   }
 }
@@ -383,11 +408,11 @@ void BackendConnection::arm_deadline(uint64_t delay) {
 
 void BackendConnection::expire(Request& request) {
   for (Request* member = request.members; member != nullptr; member = member->queue_next) {
-    if (!member->finished) routing::fail(*member, Failure::timed_out);
+    if (!member->finished) fail(*member, Failure::timed_out);
   }
   // A group's buffer holds the keys by which its late answer is recognized.
   if (request.members == nullptr) turn_.requests.drop_reply(request);
-  if (!request.finished) routing::fail(request, Failure::timed_out);
+  if (!request.finished) fail(request, Failure::timed_out);
 }
 
 // Whether another client than the slow one waits behind the large reply.

@@ -135,6 +135,10 @@ class BackendConnection : public Flushable,
   routing::Request* queue_head() const { return head_; }
   // The head's reply is complete: takes it off the queue and finishes it unless that has happened.
   void pop_head() noexcept;
+  // The reply of r, which is not the head, is complete (of a group's members).
+  void answered(routing::Request& r) noexcept;
+  // Fails it, and counts that here.
+  void fail(routing::Request& r, routing::Failure failure) noexcept;
   // A slice of the receive buffer is the whole reply of r.
   void set_slice(routing::Request& r, std::string_view slice);
   // A piece of the reply of r, which is not whole; keep: bytes go to its chain.
@@ -158,6 +162,7 @@ class BackendConnection : public Flushable,
   void expire(routing::Request& request);
   void check_stall(uint64_t now);
   bool others_wait(const routing::Request& slow) const;
+  void count_sent(size_t before);
 
   State state_ = State::idle;
   bool suspect_ = false;      // the last attempt failed: requests do not wait for the next one

@@ -59,7 +59,8 @@ Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config
       pool_(make_pool(turn, config, resolver, next_backend)),
       scripts_(turn, *pool_, shared.script_caches.of(config)),
       learned_(shared.learned.of(config)),
-      pubsub_(turn, *pool_, config) {
+      pubsub_(turn, *pool_, config),
+      times_(turn.timing ? std::make_unique<CommandTimes>(config::is_redis(config.cache_type)) : nullptr) {
   shared.shares[&config].push_back(this);
   for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
     // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
@@ -112,6 +113,7 @@ void Cluster::accept(net::UniqueFd fd, bool tls) {
 }
 
 void Cluster::note_tls_failure(std::string_view why) {
+  counters_.tls_failures.add();
   static LogEvery every(std::chrono::seconds(1));
   if (auto turn = every.next()) {
     log_warn("cluster ", config_.name, ": closed a TLS client: ", why, turn.suffix());

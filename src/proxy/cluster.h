@@ -15,7 +15,9 @@
 #include "config/config.h"
 #include "net/loop.h"
 #include "proxy/command_learner.h"
+#include "proxy/command_times.h"
 #include "proxy/learned_commands.h"
+#include "proxy/limit.h"
 #include "proxy/pool.h"
 #include "proxy/pubsub.h"
 #include "proxy/redis_script.h"
@@ -45,9 +47,14 @@ struct ClusterCounters {
   Counter slow_subscribers;   // closed because they did not take their messages
   Counter refused_calls;      // by the rules of a user
   Counter blocked_clients;    // that wait at a node now (BLPOP and its like)
+  Counter tls_failures;       // handshakes of clients, and connections later on
+  Counter bytes_in;           // from clients; with TLS what was in it
+  Counter bytes_out;          // to clients, likewise, when written for them
+  std::array<Counter, kLimitCount> limits;
   std::array<Counter, routing::kFailureCount> failures;
 
   void failed(routing::Failure failure) { failures[static_cast<size_t>(failure)].add(); }
+  void hit(Limit limit) { limits[static_cast<size_t>(limit)].add(); }
 };
 
 // What all workers of the process share. Atomic or immutable.
@@ -97,6 +104,7 @@ class Cluster {
   ClusterCounters& counters() { return counters_; }
   const ClusterCounters& counters() const { return counters_; }  // any thread
   const ClusterTls& tls() const { return tls_; }                 // its counters from any thread
+  CommandTimes* times() { return times_.get(); }                 // null: nobody wants to know
   access::AclLog& acl_log() { return acl_log_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
@@ -122,6 +130,7 @@ class Cluster {
   std::unique_ptr<CommandLearner> learner_;  // in one worker
   PubSub pubsub_;
   ClusterCounters counters_;
+  std::unique_ptr<CommandTimes> times_;
   access::AclLog acl_log_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;

@@ -32,6 +32,10 @@ class LeasePool {
   void close_all();   // the backend is somewhere else now: what was set where it was is gone
   size_t in_use() const { return static_cast<size_t>(in_use_.get()); }
   const Counter& in_use_counter() const { return in_use_; }
+  template <typename Visit>
+  void visit_connections(Visit&& visit) const {
+    for (const auto& connection : all_) visit(*connection);
+  }
 
  private:
   void retire(BackendConnection& connection);

@@ -79,6 +79,7 @@ Session::Step MemcacheBinarySession::consume(std::string_view bytes, size_t& use
   Parsed parsed;
   const ParseStatus status = parse_binary_request(bytes, limits, parsed);
   if (status == ParseStatus::incomplete) return Step::need_more;
+  tag_ = routing::CommandTag::of(memcache::command_id(parsed.opcode));
   const bool unwanted = cluster_.config().policy.read_only() && writes(parsed.opcode);
   if (status == ParseStatus::value && !unwanted) {
     return parsed.value_size > kStreamValue ? upload(parsed, bytes, used) : Step::need_more;

@@ -371,7 +371,7 @@ class MemcacheConnection final : public BackendConnection {
       if (bytes[body - 2] != '\r' || bytes[body - 1] != '\n') return false;
       set_slice(member, {text.data(), line.size + body});
       bytes.remove_prefix(body);
-      if (!member.finished) routing::finish(member);
+      if (!member.finished) answered(member);
       return true;
     }
     body_member_ = &member;
@@ -403,13 +403,13 @@ class MemcacheConnection final : public BackendConnection {
         return true;
       }
       resume_reply();  // nothing is left to wait for its reader with
-      if (!member.finished) routing::finish(member);
+      if (!member.finished) answered(member);
     }
     return true;
   }
 
-  static void miss(Request* member) {
-    if (!member->finished) routing::finish(*member);
+  void miss(Request* member) {
+    if (!member->finished) answered(*member);
   }
 
   // error: the line that ended the group instead of END; it is the answer to all that have none yet.
@@ -420,7 +420,7 @@ class MemcacheConnection final : public BackendConnection {
         turn_.requests.set_reply(*cursor_, error);
         cursor_->error_reply = true;
       }
-      routing::finish(*cursor_);
+      answered(*cursor_);
     }
     begun_ = false;
     for (Request* member = std::exchange(carrier.members, nullptr); member != nullptr;) {

@@ -43,7 +43,9 @@ bool writes(const MetaRequest& parsed) {
 
 Session::Step MemcacheSession::consume_meta(std::string_view bytes, size_t& used) {
   MetaRequest parsed;
-  switch (memcache::parse_meta_request(bytes, limits(), parsed)) {
+  const ParseStatus status = memcache::parse_meta_request(bytes, limits(), parsed);
+  tag_ = tag_of(status, parsed);
+  switch (status) {
     case ParseStatus::incomplete: return Step::need_more;
     case ParseStatus::value: {
       if (read_only()) return refuse(kReadOnly, parsed.size, 0, bytes, used);

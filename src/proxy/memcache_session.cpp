@@ -41,7 +41,9 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
     return consume_greeting(bytes, used);
   if (memcache::is_meta(bytes)) return consume_meta(bytes, used);
   memcache::Request parsed;
-  switch (memcache::parse_request(bytes, limits(), parsed)) {
+  const ParseStatus status = memcache::parse_request(bytes, limits(), parsed);
+  tag_ = tag_of(status, parsed);
+  switch (status) {
     case ParseStatus::incomplete: return Step::need_more;
     case ParseStatus::value:
       if (read_only()) return refuse(parsed.noreply ? "" : kReadOnly, parsed.size, 0, bytes, used);

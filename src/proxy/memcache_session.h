@@ -39,6 +39,11 @@ class MemcacheSession final : public MemcacheBinarySession {
   }
   // What to answer then; counted.
   std::string_view denial(bool noreply);
+  template <typename Parsed>
+  static routing::CommandTag tag_of(memcache::ParseStatus status, const Parsed& parsed) {
+    const bool good = status == memcache::ParseStatus::complete || status == memcache::ParseStatus::value;
+    return good ? routing::CommandTag::of(memcache::command_id(parsed.verb)) : routing::CommandTag::other();
+  }
   memcache::Limits limits() const;
   bool read_only() const { return cluster_.config().policy.read_only(); }
   Step refuse(std::string_view error, uint64_t size, uint64_t swallow, std::string_view bytes, size_t& used);

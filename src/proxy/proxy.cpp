@@ -6,6 +6,7 @@
 #include <ctime>
 
 #include "base/log.h"
+#include "proxy/ask_workers.h"
 
 namespace overlord::proxy {
 namespace {
@@ -135,6 +136,26 @@ bool Proxy::pulse() {
   bool all = true;
   for (auto& worker : workers_) all = worker->pulse() && all;
   return all;
+}
+
+Snapshot Proxy::snapshot(std::chrono::milliseconds limit) {
+  const auto asked = std::chrono::steady_clock::now();
+  auto answers = ask_workers<WorkerSnapshot>(workers_, limit, [asked](Worker& worker) {
+    const auto waited = std::chrono::steady_clock::now() - asked;
+    WorkerSnapshot part = worker.snapshot();
+    part.delay_ns = static_cast<uint64_t>(std::chrono::nanoseconds(waited).count());
+    return part;
+  });
+  Snapshot out;
+  out.workers = static_cast<uint32_t>(workers_.size());
+  for (uint32_t i = 0; i < out.workers; ++i) {
+    if (answers[i].has_value()) {
+      out.parts.push_back(std::move(*answers[i]));
+    } else {
+      out.silent.push_back(i);
+    }
+  }
+  return out;
 }
 
 void Proxy::stop(uint64_t grace_ns) {

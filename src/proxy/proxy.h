@@ -1,6 +1,7 @@
 #pragma once
 // Proxy: the process' data plane: opens the listening sockets, starts the workers, stops them.
 
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -29,6 +30,12 @@ class Proxy {
   uint32_t clients() const { return shared_.connections.load(std::memory_order_relaxed); }
   // Certificates that have changed are used at once and not only within seconds.
   void reload_certificates() { certificates_.look_now(); }
+
+  // Asks every worker and waits for all answers, or until `limit` has passed: a worker that hangs is left out. Between
+  // start() and stop(), any thread but a worker's.
+  Snapshot snapshot(std::chrono::milliseconds limit);
+  const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
+  const Shared& shared() const { return shared_; }
 
  private:
   Result<void> make_workers();

@@ -32,7 +32,7 @@ void RedisSession::block(const Command& command) {
   const Placed placed = place(command);
   // Arguments that name no keys are the node's to complain of; any will do, but not on a shared connection.
   const std::string_view key = placed.found > 0 ? placed.first : parser_->arg(1);
-  if (key.size() > cluster_.config().limits.max_key_size) return error("ERR key is longer than max_key_size");
+  if (key.size() > cluster_.config().limits.max_key_size) return refuse_key();
   Request& request = new_request(Wire::redis, Answer::reply);
   if (!placed.one) return routing::fail(request, Failure::cross_node);
   Backend* const backend = cluster_.pool().find(cluster_.root().target(key));

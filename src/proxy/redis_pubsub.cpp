@@ -203,6 +203,7 @@ void RedisSession::push(std::string_view bytes) {
   if (!in_flight() || (as_push && !mid_reply() && subscriptions_->command == nullptr)) {
     stream_.out.append(turn_.chunks(), &type, 1);
     stream_.out.append(turn_.chunks(), bytes.substr(1));
+    cluster_.counters().bytes_out.add(bytes.size());
     turn_.sessions.add(*this);
     return;
   }

@@ -83,10 +83,14 @@ Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
   switch (parser_->parse(bytes)) {
     case ParseStatus::incomplete:
       return parser_->pending_bulk() > kStreamValue ? consider_upload(bytes, used) : Step::need_more;
-    case ParseStatus::error: answer_and_close(parser_->error()); return Step::stop;
+    case ParseStatus::error:
+      tag_ = routing::CommandTag::other();
+      answer_and_close(parser_->error());
+      return Step::stop;
     case ParseStatus::complete: {
       const ReplyMode mode = reply_mode_;
       handle();
+      tag_ = {};
       if (std::exchange(later_, false)) [[unlikely]] {
         reply_mode_ = mode;  // the message will step it
         cluster_.counters().requests.sub();
@@ -121,6 +125,7 @@ Session::Step RedisSession::consider_upload(std::string_view bytes, size_t& used
   cluster_.counters().requests.add();
   if (protocol_ == 3) reply_shape_ = redis::reply_shape(*command, *parser_);
   Request& request = new_request(Wire::redis, Answer::reply);
+  request.tag = routing::CommandTag::of(*command);
   request.command = command;
   request.key = parser_->arg(1);
   request.bytes = bytes;
@@ -176,6 +181,11 @@ void RedisSession::refuse(const Command& command) {
   error(text);
 }
 
+void RedisSession::refuse_key() {
+  cluster_.counters().hit(Limit::max_key_size);
+  error("ERR key is longer than max_key_size");
+}
+
 // CLIENT REPLY OFF and SKIP: whether the command that begins is answered.
 void RedisSession::step_reply_mode() {
   mute_ = reply_mode_ != ReplyMode::skip_this;
@@ -200,6 +210,7 @@ void RedisSession::handle() {
   cluster_.counters().requests.add();
   if (reply_mode_ != ReplyMode::on) [[unlikely]]
     step_reply_mode();
+  tag_ = routing::CommandTag::other();
   redis::Resolved resolved = redis::resolve_command(*parser_);
   if (resolved.status != redis::Resolved::Status::ok) [[unlikely]] {
     if (is_http(*parser_)) return abort_http();
@@ -208,6 +219,7 @@ void RedisSession::handle() {
   }
   const Command* command = resolved.command;
   last_command_ = command;
+  tag_ = routing::CommandTag::of(*command);
   if (user_ == nullptr) [[unlikely]] {
     if ((command->flags & redis::kNoAuth) == 0) return error("NOAUTH Authentication required.");
   } else if (!user_->unrestricted()) {
@@ -329,7 +341,7 @@ void RedisSession::route_one_node(const Command& command) {
 }
 
 void RedisSession::send_whole(const Command& command, std::string_view key) {
-  if (key.size() > cluster_.config().limits.max_key_size) return error("ERR key is longer than max_key_size");
+  if (key.size() > cluster_.config().limits.max_key_size) return refuse_key();
   Request& request = new_request(Wire::redis, Answer::reply);
   request.command = &command;
   request.key = key;

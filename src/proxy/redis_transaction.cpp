@@ -118,6 +118,7 @@ void RedisSession::unresolved(const redis::Resolved& resolved) {
 void RedisSession::queue_command(const Command& command) {
   if (command.treatment == Treatment::transaction && command.name != "unwatch") return transaction(command);
   if (command.name == "quit" || command.name == "reset") return local(command);
+  tag_ = routing::CommandTag::other();  // nothing is done yet
   if ((command.flags & redis::kNoMulti) != 0) return error("ERR Command not allowed inside a transaction");
   bool fits = true;
   switch (command.treatment) {
@@ -164,7 +165,7 @@ bool RedisSession::place_queued(const Command& command) {
     return false;
   }
   if (placed.first.size() > cluster_.config().limits.max_key_size) {
-    error("ERR key is longer than max_key_size");
+    refuse_key();
     return false;
   }
   if (t.group == routing::kNoTarget) {

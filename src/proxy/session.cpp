@@ -99,6 +99,7 @@ void Session::on_data(std::span<char> bytes) {
   turn_.note_input();
   last_active_ = turn_.now();
   if (life_ != Life::open) return;
+  cluster_.counters().bytes_in.add(bytes.size());
   std::string_view rest(bytes.data(), bytes.size());
   if (partial_size_ > 0 || must_wait()) {
     keep_partial(rest);
@@ -107,7 +108,10 @@ void Session::on_data(std::span<char> bytes) {
     rest.remove_prefix(process(rest));
     if (!rest.empty()) keep_partial(rest);
   }
-  if (life_ == Life::open && must_wait() && !(listening_ && partial_size_ < kListenAhead)) stop_reading();
+  if (life_ == Life::open && must_wait() && !(listening_ && partial_size_ < kListenAhead)) {
+    note_limit();
+    stop_reading();
+  }
 }
 
 size_t Session::process(std::string_view bytes) {
@@ -142,6 +146,8 @@ void Session::keep_partial(std::string_view bytes) {
   }
   const uint64_t size = uint64_t{partial_size_} + bytes.size();
   if (size > std::min<uint64_t>(cluster_.config().limits.max_request_size, UINT32_MAX)) {
+    cluster_.counters().hit(Limit::max_request_size);
+    tag_ = routing::CommandTag::other();
     return answer_and_close(failure_line(Failure::too_large));
   }
   turn_.buffers.grow(partial_, partial_size_, size);
@@ -154,6 +160,13 @@ bool Session::must_wait() const {
   return weight_ >= limits.max_pipeline ||
          stream_.unsent() + ready_bytes_ + uint64_t{weight_} * reply_estimate_ >= limits.max_client_buffer ||
          (waiting_for_answers_ && head_ != nullptr) || upload_blocked_;
+}
+
+// Why it is not read from, where that is a limit.
+void Session::note_limit() {
+  if (paused_ || (waiting_for_answers_ && head_ != nullptr) || upload_blocked_) return;
+  const bool many = weight_ >= cluster_.config().limits.max_pipeline;
+  cluster_.counters().hit(many ? Limit::max_pipeline : Limit::max_client_buffer);
 }
 
 void Session::listen_on() {
@@ -193,6 +206,8 @@ Request& Session::new_request(Wire wire, Answer answer) {
   request.lane = &lane_;
   request.shape = reply_shape_;
   request.noreply = mute_;
+  request.tag = tag_;
+  request.began_at = turn_.now();
   if (!request.in_order) lane_.backend = -1;
   (tail_ == nullptr ? head_ : tail_->next) = &request;
   tail_ = &request;
@@ -286,6 +301,7 @@ void Session::begin_upload(Request& request) {
 void Session::continue_upload(std::string_view bytes) {
   BackendConnection*& connection = rare_->upload_connection;  // cleared when the request is answered meanwhile
   if (connection == nullptr) return;
+  connection->backend().counters().bytes_out.add(bytes.size());
   connection->upload(bytes);
   if (connection != nullptr && connection->unsent() > kUploadAhead) {
     upload_blocked_ = true;
@@ -339,7 +355,13 @@ void Session::learn_reply_size(uint64_t size) {
   }
 }
 
+void Session::note_time(const Request& request) {
+  CommandTimes* const times = cluster_.times();
+  if (times != nullptr && request.tag.number != 0) times->add(request.tag, turn_.now() - request.began_at);
+}
+
 void Session::write_request(Request& request) {
+  note_time(request);
   if (request.noreply) return;
   if (request.failure != Failure::none) {
     cluster_.counters().failed(request.failure);
@@ -371,8 +393,10 @@ void Session::flush_turn() noexcept {
   if (doomed_) [[unlikely]]
     return die();
   while (life_ != Life::dead) {
+    const size_t held = stream_.out.size();
     write_ready();
     if (life_ == Life::dead) return;
+    cluster_.counters().bytes_out.add(stream_.out.size() - held);
     if (head_ == nullptr) {
       waiting_for_answers_ = false;
       if (std::exchange(listening_, false) && partial_size_ > 0) stop_reading();  // until that has been looked at

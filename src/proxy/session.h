@@ -123,9 +123,10 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   Cluster& cluster_;
   Turn& turn_;
   net::Stream stream_;
-  uint32_t weight_ = 0;                                 // requests in flight, a multi-get's keys counted singly
-  bool mute_ = false;                                   // the requests that are made now get no answer
-  redis::ShapeId reply_shape_ = redis::ShapeId::resp2;  // of the requests that are made now
+  uint32_t weight_ = 0;                                     // requests in flight, a multi-get's keys counted singly
+  bool mute_ = false;                                       // the requests that are made now get no answer
+  redis::ShapeId reply_shape_ = redis::ShapeId::resp2;      // of the requests that are made now
+  routing::CommandTag tag_ = routing::CommandTag::other();  // likewise
 
  private:
   enum class Life : uint8_t { open, closing, dead };
@@ -152,8 +153,10 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void keep_partial(std::string_view bytes);
   void stop_reading();
   bool must_wait() const;
+  void note_limit();
   void write_ready();
   void write_request(routing::Request& request);
+  void note_time(const routing::Request& request);
   void pop_head();
   void learn_reply_size(uint64_t size);
   void resume_reply(routing::Request& request);

@@ -65,6 +65,7 @@ class Turn {
   FlushList backends;
   FlushList sessions;
   TlsContexts tls;
+  bool timing = false;  // how long requests take is counted; set before clusters are made
 
   ChunkPool& chunks() { return loop.chunks(); }
   uint64_t now() const { return loop.now(); }

@@ -2,6 +2,7 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <time.h>
 
 #include <algorithm>
 
@@ -24,6 +25,7 @@ constexpr int kHeapTrims = 4;
 
 Worker::Worker(uint32_t index, std::unique_ptr<net::Loop> loop, Shared& shared, Resolver& resolver)
     : index_(index), loop_(std::move(loop)), turn_(*loop_) {
+  turn_.timing = shared.process.use_metrics && !shared.process.stat.empty();
   for (const config::ClusterConfig& config : shared.file.clusters) {
     clusters_.push_back(std::make_unique<Cluster>(turn_, shared, config, resolver, next_backend_));
   }
@@ -150,6 +152,29 @@ void Worker::move_backend(size_t cluster, size_t server, const std::string& host
   loop_->post([this, cluster, server, host, address] {
     clusters_[cluster]->pool().backends()[server]->move_to(host, address);
   });
+}
+
+WorkerSnapshot Worker::snapshot() {
+  WorkerSnapshot out;
+  out.index = index_;
+  timespec cpu{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu);
+  out.cpu_ns = static_cast<uint64_t>(cpu.tv_sec) * kSecond + static_cast<uint64_t>(cpu.tv_nsec);
+  out.turns = loop_->turns();
+  out.accept_pauses = loop_->accept_pauses();
+  const ChunkPool& chunks = loop_->chunks();
+  out.driver = loop_->driver();
+  out.chunks = {chunks.in_use() * kChunkSize, chunks.free_count() * kChunkSize};
+  out.buffers = {turn_.buffers.used_bytes(), turn_.buffers.free_bytes()};
+  out.requests = {turn_.requests.in_use() * sizeof(routing::Request),
+                  turn_.requests.free_count() * sizeof(routing::Request)};
+  for (auto& cluster : clusters_) out.clusters.push_back(take_snapshot(*cluster));
+  return out;
+}
+
+Cluster* Worker::find_cluster(std::string_view name) {
+  const auto found = std::ranges::find_if(clusters_, [&](const auto& each) { return each->config().name == name; });
+  return found == clusters_.end() ? nullptr : found->get();
 }
 
 void Worker::ask_stop(uint64_t grace_ns) {

@@ -2,6 +2,7 @@
 // Worker: one thread with its loop and its share of every cluster. Workers share nothing but Shared.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "net/loop.h"
 #include "proxy/cluster.h"
+#include "proxy/snapshot.h"
 #include "proxy/turn.h"
 
 namespace overlord::proxy {
@@ -38,6 +40,13 @@ class Worker final : public net::TurnHandler {
 
   // Any one thread. Whether the loop has turned since this was last called; asks it to turn again.
   bool pulse();
+  // Runs fn on the worker's thread. Any thread.
+  void post(std::function<void()> fn) { loop_->post(std::move(fn)); }
+  // On the worker's thread; delay_ns is the caller's to fill.
+  WorkerSnapshot snapshot();
+  // Likewise; null: there is none of that name.
+  Cluster* find_cluster(std::string_view name);
+  const std::vector<std::unique_ptr<Cluster>>& clusters() const { return clusters_; }
 
   uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
 

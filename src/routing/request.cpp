@@ -72,6 +72,8 @@ Request& RequestPool::take_child(Request& parent, Wire wire) {
   child.parent = &parent;
   child.lane = parent.lane;
   child.in_order = parent.in_order || parent.child_count > 0;
+  child.began_at = parent.began_at;
+  child.tag = parent.tag;
   (parent.last_child == nullptr ? parent.children : parent.last_child->next) = &child;
   parent.last_child = &child;
   ++parent.pending;

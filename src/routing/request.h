@@ -26,11 +26,8 @@
 #include "base/buffer_pool.h"
 #include "base/chunk.h"
 #include "protocol/redis/reply_shape.h"
+#include "routing/command_tag.h"
 #include "routing/failure.h"
-
-namespace overlord::redis {
-struct Command;
-}
 
 namespace overlord::routing {
 
@@ -142,6 +139,7 @@ struct Request {
   bool queue_error : 1;     // a transaction: its reply is the error that one of its commands got instead of QUEUED
   uint8_t hop_count;
   uint8_t opcode;        // memcache binary: as the client sent it
+  CommandTag tag;        // what it is counted as
   redis::ShapeId shape;  // redis: how the reply is written for a client that speaks RESP3; resp2: as it is
 
   // What is sent. Valid while Route::send runs, in the receive buffers or the session's partial message.
@@ -164,7 +162,8 @@ struct Request {
   Buffer reply_buffer;
   ChunkQueue reply_chain;
 
-  uint64_t sent_at;  // loop time when it was queued, ns
+  uint64_t began_at;  // loop time when it was parsed, ns; a child's is its parent's
+  uint64_t sent_at;   // loop time when it was queued, ns
 
   // A parent: its children in order, and for mget the child of each key.
   Request* children;

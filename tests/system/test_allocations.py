@@ -1,4 +1,4 @@
-"""The data path allocates nothing: counted in the running proxy over a steady mixed load of both protocols."""
+"""The data path allocates nothing, with metrics on: counted in the running proxy over a steady mixed load."""
 
 import base64
 import mmap
@@ -10,6 +10,7 @@ import pytest
 import certs
 import harness
 from clients import BinaryConn, McConn, Op, RedisConn, frame, resp, store
+from metrics_page import Watched
 from redis_cluster import RedisCluster, cluster_of
 from ring import Keys
 
@@ -241,7 +242,7 @@ def test_no_allocation_per_request(io, pool, clusters, tmp_path, kind):
         "redis-cluster": lambda: (clusters.redis_cluster(), RedisConn, redis_round),
         "redis-tls": lambda: (*clusters.tls("redis"), redis_round),
         "memcache-tls": lambda: (*clusters.tls("memcache"), memcache_round)}[kind]()
-    with harness.Proxy(cluster, io=io, preload=LIBRARY, env={"ALLOC_COUNT_FILE": str(counter.path)}) as proxy:
+    with Watched(cluster, io=io, preload=LIBRARY, env={"ALLOC_COUNT_FILE": str(counter.path)}) as proxy:
         clients = [kind_of_client(proxy.address) for _ in range(50)]
         for k in names:
             assert (clients[0].cmd("SET", k, values[k]) if kind.startswith("redis") else clients[0].set(k, values[k]))

@@ -17,6 +17,16 @@ namespace {
 
 constexpr CommandLookup<std::size(kCommands)> kLookup{std::span(kCommands)};
 
+constexpr auto kNamesById = [] {
+  std::array<std::string_view, kCommandIds> names;
+  for (const Command& command : kCommands) {
+    names[command.id] = command.name;
+    for (const Command& sub : command.subcommands) names[sub.id] = sub.name;
+  }
+  return names;
+}();
+static_assert(kNamesById[0].empty(), "every command of the table has an id");
+
 // The position of the argument behind BLOCK, 0 when there is none.
 uint32_t block_argument(RequestArgs& args) {
   for (uint32_t i = 1; i < args.size(); ++i) {
@@ -72,6 +82,8 @@ const Command* find_subcommand(const Command& container, std::string_view name) 
 }
 
 std::span<const Command> all_commands() { return kCommands; }
+
+std::string_view command_name(uint16_t id) { return id < kNamesById.size() ? kNamesById[id] : std::string_view{}; }
 
 std::string_view treatment_name(Treatment treatment) {
   switch (treatment) {

@@ -146,7 +146,9 @@ struct Command {
   std::span<const std::string_view> tips;
   std::string_view since;
   std::string_view group;
+  uint16_t id = 0;  // from 1 to kCommandIds - 1, small enough to index by; 0: not of the built-in table
 };
+inline constexpr uint16_t kCommandIds = 512;
 
 // Case-insensitive; nullptr when unknown. No allocation; a few nanoseconds for common commands.
 const Command* find_command(std::string_view name);
@@ -155,6 +157,8 @@ const Command* find_subcommand(const Command& container, std::string_view name);
 // By name, without subcommands.
 std::span<const Command> all_commands();
 std::string_view treatment_name(Treatment treatment);
+// Empty when no command has the id.
+std::string_view command_name(uint16_t id);
 
 inline bool arity_ok(const Command& command, uint32_t argc) {
   return command.arity >= 0 ? argc == static_cast<uint32_t>(command.arity)

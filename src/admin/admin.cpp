@@ -1,0 +1,66 @@
+#include "admin/admin.h"
+
+#include <chrono>
+
+#include "admin/metrics_page.h"
+#include "base/log.h"
+
+namespace overlord::admin {
+namespace {
+
+// A worker that does not come to a question within this time is left out of the answer.
+constexpr std::chrono::milliseconds kPatience{1000};
+
+Result<net::SocketAddress> resolve(const std::string& text) {
+  auto address = config::parse_listen_address(text, "tcp");
+  if (!address) return std::unexpected(address.error());
+  if (address->kind == config::Address::Kind::unix_socket) return net::unix_address(address->path);
+  auto list = net::resolve(address->host, address->port, true);
+  if (!list) return std::unexpected(list.error());
+  return list->front();
+}
+
+}  // namespace
+
+Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
+  server_.route("GET", "/healthz", "says ok while the process serves",
+                [](const http::Request&) { return http::Response{.body = "ok\n"}; });
+  if (proxy.shared().process.use_metrics) {
+    server_.route("GET", "/metrics", "numbers for Prometheus (docs/metrics.md)",
+                  [this](const http::Request&) { return metrics(); });
+  }
+}
+
+Result<void> Admin::start(const std::string& address) {
+  const auto refuse = [&](const std::string& why) {
+    return fail("stat = \"" + address + "\": " + why +
+                "; give another address, or none to go without (-stat does the same)");
+  };
+  auto resolved = resolve(address);
+  if (!resolved) return refuse(resolved.error().message);
+  if (auto started = server_.start(*resolved); !started) return refuse(started.error().message);
+  log_info("http on ", net::to_string(server_.address()));
+  return {};
+}
+
+// A worker that hangs is shown as it was when it last answered: sums that fall look like a restart to Prometheus.
+proxy::Snapshot Admin::snapshot() {
+  proxy::Snapshot snapshot = proxy_.snapshot(kPatience);
+  for (const proxy::WorkerSnapshot& part : snapshot.parts) last_.insert_or_assign(part.index, part);
+  for (const uint32_t index : snapshot.silent) {
+    if (const auto found = last_.find(index); found != last_.end()) snapshot.parts.push_back(found->second);
+  }
+  return snapshot;
+}
+
+http::Response Admin::metrics() {
+  http::Response response;
+  response.type = "text/plain; version=0.0.4; charset=utf-8";
+  const proxy::Shared& shared = proxy_.shared();
+  response.body = metrics_page(
+      snapshot(),
+      {.process = process_facts(), .started_at = shared.started_at, .max_connections = shared.process.max_connections});
+  return response;
+}
+
+}  // namespace overlord::admin

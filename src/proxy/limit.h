@@ -1,0 +1,29 @@
+#pragma once
+// Limit: bounds of the configuration that clients and backends run into, for the metric that counts how often. Those that
+// fail a request with a Failure of their own (max_node_queue, max_leased_connections) are counted as that.
+
+#include <cstdint>
+#include <string_view>
+
+namespace overlord::proxy {
+
+enum class Limit : uint8_t {
+  max_request_size,  // the client was closed
+  max_key_size,      // the request was refused
+  max_pipeline,      // the client was not read from until something was answered
+  max_client_buffer  // the same
+};
+inline constexpr int kLimitCount = 4;
+
+// The key of the configuration.
+constexpr std::string_view limit_name(Limit limit) {
+  switch (limit) {
+    case Limit::max_request_size: return "max_request_size";
+    case Limit::max_key_size: return "max_key_size";
+    case Limit::max_pipeline: return "max_pipeline";
+    case Limit::max_client_buffer: return "max_client_buffer";
+  }
+  return "";
+}
+
+}  // namespace overlord::proxy
