@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "admin/metrics_page.h"
+#include "admin/views.h"
 #include "base/log.h"
 
 namespace overlord::admin {
@@ -23,12 +24,23 @@ Result<net::SocketAddress> resolve(const std::string& text) {
 }  // namespace
 
 Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
+  server_.route("GET", "/", "this list", [this](const http::Request&) { return http::Response{.body = index()}; });
   server_.route("GET", "/healthz", "says ok while the process serves",
                 [](const http::Request&) { return http::Response{.body = "ok\n"}; });
   if (proxy.shared().process.use_metrics) {
     server_.route("GET", "/metrics", "numbers for Prometheus (docs/metrics.md)",
                   [this](const http::Request&) { return metrics(); });
   }
+  server_.route("GET", "/clusters", "clusters: clients, requests, failures, times by command",
+                [this](const http::Request&) { return clusters_page(proxy_.snapshot(kPatience)); });
+  server_.route("GET", "/backends", "backends and their state; ?cluster=NAME",
+                [this](const http::Request& request) { return backends_page(proxy_.snapshot(kPatience), request); });
+  server_.route("GET", "/clients", "connected clients; ?cluster=NAME&limit=N",
+                [this](const http::Request& request) { return clients_page(proxy_, request, kPatience); });
+  server_.route("GET", "/config", "the configuration that is in force, without secrets",
+                [this](const http::Request&) { return config_page(proxy_, kPatience); });
+  server_.route("GET", "/explain", "where a key would go; ?cluster=NAME&key=KEY&cmd=NAME",
+                [this](const http::Request& request) { return explain_page(proxy_, request, kPatience); });
 }
 
 Result<void> Admin::start(const std::string& address) {
@@ -51,6 +63,15 @@ proxy::Snapshot Admin::snapshot() {
     if (const auto found = last_.find(index); found != last_.end()) snapshot.parts.push_back(found->second);
   }
   return snapshot;
+}
+
+std::string Admin::index() const {
+  std::string text = "overlord-proxy " OVERLORD_VERSION "\n\n";
+  for (const http::RouteInfo& route : server_.routes()) {
+    text.append(route.method).append(" ").append(route.path);
+    text.append(route.path.size() < 14 ? 14 - route.path.size() : 1, ' ').append(route.what).append("\n");
+  }
+  return text;
 }
 
 http::Response Admin::metrics() {

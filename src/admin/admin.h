@@ -26,6 +26,7 @@ class Admin {
  private:
   proxy::Snapshot snapshot();
   http::Response metrics();
+  std::string index() const;
 
   proxy::Proxy& proxy_;
   std::map<uint32_t, proxy::WorkerSnapshot> last_;  // by worker; on the server's thread

@@ -22,6 +22,8 @@
 
 namespace overlord::proxy {
 
+struct ClientSnapshot;
+
 class Session : public Flushable, public net::StreamHandler, public routing::RequestOwner, public Uploader {
  public:
   Session(Cluster& cluster, uint64_t id);
@@ -32,6 +34,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void drain() noexcept;
   void cut() noexcept { die(); }  // closes now
   uint64_t id() const { return id_; }
+  ClientSnapshot snapshot() const;
   uint32_t requests_in_flight() const { return weight_; }
 
   // Flushable

@@ -123,6 +123,16 @@ struct Snapshot {
   std::vector<ClusterSnapshot> clusters() const;
 };
 
+struct ClientSnapshot {
+  uint64_t id = 0;
+  std::string cluster;
+  std::string address;    // as a PROXY header told, else the socket's; empty when unknown
+  uint64_t requests = 0;  // in flight
+  uint64_t idle_ns = 0;   // since it last sent or took bytes
+  uint64_t unsent = 0;    // bytes that wait for it
+  uint64_t kept = 0;      // bytes of a request that is not whole
+};
+
 // On the cluster's thread.
 ClusterSnapshot take_snapshot(Cluster& cluster);
 BackendSnapshot take_snapshot(const Backend& backend);

@@ -1,0 +1,106 @@
+// The configuration that is in force, with the names of its keys where there is one. Passwords are shown as "(set)".
+
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "admin/json_response.h"
+#include "admin/views.h"
+#include "proxy/ask_workers.h"
+
+namespace overlord::admin {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json secret(const std::string& value) { return value.empty() ? "" : "(set)"; }
+
+Json addresses(const std::vector<config::Address>& list) {
+  Json out = Json::array();
+  for (const config::Address& address : list) out.push_back(config::to_string(address));
+  return out;
+}
+
+Json tls_json(const net::TlsSettings& tls) {
+  return {{"cert", tls.cert_file}, {"key", tls.key_file}, {"ca", tls.ca_file}};
+}
+
+Json limits_json(const config::Limits& limits) {
+  return {{"max_key_size", limits.max_key_size},         {"max_value_size", limits.max_value_size},
+          {"max_request_size", limits.max_request_size}, {"max_arguments", limits.max_arguments},
+          {"max_pipeline", limits.max_pipeline},         {"max_client_buffer", limits.max_client_buffer},
+          {"max_node_queue", limits.max_node_queue},     {"max_leased_connections", limits.max_leased_connections}};
+}
+
+Json cluster_json(const config::ClusterConfig& c) {
+  Json servers = Json::array();
+  for (const config::ServerConfig& server : c.servers) {
+    servers.push_back(
+        {{"address", config::to_string(server.address)}, {"weight", server.weight}, {"alias", server.alias}});
+  }
+  Json users = Json::array();  // names only: rules hold digests of passwords
+  for (const access::User& user : c.users.all()) users.push_back(user.name());
+  Json out = {{"name", c.name},
+              {"cache_type", config::to_string(c.cache_type)},
+              {"listen_addr", addresses(c.listen)},
+              {"listen_tls_addr", addresses(c.listen_tls)},
+              {"hash_method", hashing::method_name(c.hash_method)},
+              {"servers", servers},
+              {"node_connections", c.node_connections},
+              {"dial_timeout", c.dial_timeout.count()},
+              {"read_timeout", c.read_timeout.count()},
+              {"write_timeout", c.write_timeout.count()},
+              {"ping_auto_eject", c.ping_auto_eject},
+              {"ping_fail_limit", c.ping_fail_limit},
+              {"ping_interval", c.ping_interval.count()},
+              {"eject_retry_interval", c.eject_retry_interval.count()},
+              {"slowlog_slower_than", c.slowlog_slower_than.count()},
+              {"read_from", config::to_string(c.read_from)},
+              {"flush_all_enabled", c.flush_all_enabled},
+              {"read_only", c.policy.read_only()},
+              {"coalesce_gets", c.coalesce_gets},
+              {"learn_commands", c.learn_commands},
+              {"script_cache_size", c.script_cache_size},
+              {"proxy_protocol", c.proxy_protocol},
+              {"password", secret(c.password)},
+              {"redis_auth", secret(c.redis_auth)},
+              {"memcache_auth", secret(c.memcache_password)},
+              {"sentinels", addresses(c.sentinels)},
+              {"sentinel_auth", secret(c.sentinel_auth)},
+              {"users", users},
+              {"tls", tls_json(c.tls)},
+              {"backend_tls", c.backend_tls_on ? tls_json(c.backend_tls) : Json(nullptr)},
+              {"limits", limits_json(c.limits)}};
+  return out;
+}
+
+}  // namespace
+
+http::Response config_page(proxy::Proxy& proxy, std::chrono::milliseconds patience) {
+  const auto answers = proxy::ask_workers<std::string>(proxy.workers(), patience, [](proxy::Worker& worker) {
+    Json clusters = Json::array();
+    for (const auto& cluster : worker.clusters()) clusters.push_back(cluster_json(cluster->config()));
+    return clusters.dump(-1, ' ', false, Json::error_handler_t::replace);
+  });
+  const config::ProcessConfig& process = proxy.shared().process;
+  Json page = {{"version", OVERLORD_VERSION},
+               {"process",
+                {{"stat", process.stat},
+                 {"log", process.log.file},
+                 {"log_vl", process.log.verbosity},
+                 {"read_timeout", process.read_timeout.count()},
+                 {"write_timeout", process.write_timeout.count()},
+                 {"max_connections", process.max_connections},
+                 {"use_metrics", process.use_metrics},
+                 {"stop_timeout", process.stop_timeout.count()},
+                 {"workers", config::resolved_workers(process)},
+                 {"io", config::to_string(process.io)}}}};
+  for (const auto& answer : answers) {
+    if (!answer.has_value()) continue;
+    page["clusters"] = Json::parse(*answer);
+    return json_response(page);
+  }
+  return http::Response::error(503, "no worker answered in time");
+}
+
+}  // namespace overlord::admin
