@@ -100,18 +100,18 @@ http::Response no_cluster(std::string_view name) {
 // The first answer that a worker gave; the question is asked to all, since one may hang.
 template <typename T>
 std::optional<T> first_answer(proxy::Proxy& proxy, std::chrono::milliseconds patience,
-                              const std::function<std::optional<T>(proxy::Worker&)>& question) {
-  for (auto& answer : proxy::ask_workers<std::optional<T>>(proxy.workers(), patience, question)) {
-    if (answer.has_value() && answer->has_value()) return std::move(**answer);
+                              const std::function<T(proxy::Worker&)>& question) {
+  for (std::optional<T>& answer : proxy::ask_workers<T>(proxy.workers(), patience, question)) {
+    if (answer.has_value()) return std::move(answer);
   }
   return std::nullopt;
 }
 
 struct Explanation {
-  std::string steps;  // one a line
-  std::string treatment;
-  std::string problem;  // instead of the others
-  std::optional<BackendSnapshot> backend;
+  std::string steps = {};  // one a line
+  std::string treatment = {};
+  std::string problem = {};  // instead of the others
+  std::optional<BackendSnapshot> backend = {};
 };
 
 Explanation explain(proxy::Cluster& cluster, const std::string& key, const std::string& cmd) {
@@ -235,12 +235,10 @@ http::Response explain_page(proxy::Proxy& proxy, const http::Request& request, s
   if (name.empty() || (key.empty() && cmd.empty())) {
     return http::Response::error(400, "ask for /explain?cluster=NAME&key=KEY, with &cmd=GET if you like");
   }
-  const auto answer =
-      first_answer<Explanation>(proxy, patience, [name, key, cmd](proxy::Worker& worker) -> std::optional<Explanation> {
-        proxy::Cluster* cluster = worker.find_cluster(name);
-        if (cluster == nullptr) return Explanation{.problem = "no cluster"};
-        return explain(*cluster, key, cmd);
-      });
+  const auto answer = first_answer<Explanation>(proxy, patience, [name, key, cmd](proxy::Worker& worker) {
+    proxy::Cluster* const cluster = worker.find_cluster(name);
+    return cluster == nullptr ? Explanation{.problem = "no cluster"} : explain(*cluster, key, cmd);
+  });
   if (!answer.has_value()) return http::Response::error(503, "no worker answered in time");
   if (!answer->problem.empty()) return no_cluster(name);
   Json page = {{"cluster", name}};
