@@ -12,8 +12,8 @@
 
 #include "admin/admin.h"
 #include "base/log.h"
+#include "config/configuration.h"
 #include "config/flags.h"
-#include "config/loader.h"
 #include "config/nutcracker.h"
 #include "net/inherited_sockets.h"
 #include "net/service_notify.h"
@@ -65,7 +65,8 @@ int wait_for_signal(const sigset_t& signals, uint64_t at_most_ns) {
   }
 }
 
-int run(const config::ProcessConfig& process, const config::ClusterFile& file, const config::Flags& flags) {
+int run(const config::Configuration& configuration, const config::Flags& flags) {
+  const config::ProcessConfig& process = *configuration.process;
   if (auto opened = log_init(config::log_options(process.log)); !opened) {
     std::cerr << "overlord-proxy: " << opened.error().message << "\n";
     return 1;
@@ -82,9 +83,14 @@ int run(const config::ProcessConfig& process, const config::ClusterFile& file, c
   auto sockets = net::InheritedSockets::from_environment();
   if (!sockets) return refuse(sockets.error().message);
 
-  proxy::Proxy proxy(process, file);
+  proxy::Proxy proxy(configuration, [&flags] { return config::load_configuration(flags); });
   proxy.inherit(std::move(*sockets));
   if (auto started = proxy.start(); !started) return refuse(started.error().message);
+  if (flags.reload) {
+    std::vector<std::string> files{flags.cluster};
+    if (!flags.conf.empty()) files.push_back(flags.conf);
+    proxy.follow(std::move(files));
+  }
   proxy::Service service(proxy, std::move(*notify));
   admin::Admin admin(proxy);
   if (!process.stat.empty()) {
@@ -99,10 +105,11 @@ int run(const config::ProcessConfig& process, const config::ClusterFile& file, c
       case 0: service.tick(); break;
       case SIGHUP:
         if (auto reopened = log_reopen(); !reopened) log_error(reopened.error().message);
+        log_info("SIGHUP: the log was reopened; certificates are looked at and the configuration is read");
+        service.reloading();
         proxy.reload_certificates();
-        log_warn(
-            "SIGHUP: the log was reopened and certificates are looked at; the configuration is read at start only in "
-            "this version");
+        proxy.reload();
+        service.ready();
         break;
       case SIGUSR1:
         log_step_detail();
@@ -113,14 +120,16 @@ int run(const config::ProcessConfig& process, const config::ClusterFile& file, c
         log_info("stopped");
         log_flush();
         return 0;
-      default:
+      default: {
         if (service.stopping()) {
           log_warn(::strsignal(caught), " again: ends at once");
           log_flush();
           ::_exit(1);
         }
-        log_info(::strsignal(caught), ": stopping; requests in flight have ", process.stop_timeout.count(), " ms");
-        service.stop(static_cast<uint64_t>(process.stop_timeout.count()) * 1'000'000, kStopped);
+        const auto grace = proxy.configuration().process->stop_timeout;
+        log_info(::strsignal(caught), ": stopping; requests in flight have ", grace.count(), " ms");
+        service.stop(static_cast<uint64_t>(grace.count()) * 1'000'000, kStopped);
+      }
     }
   }
 }
@@ -149,19 +158,9 @@ int main(int argc, char** argv) {
         << "overlord-proxy: no cluster file; start it with -cluster=FILE (etc/proxy-cluster.toml is an example)\n";
     return 2;
   }
-  config::ProcessConfig process;
-  bool good = true;
-  if (!flags.conf.empty()) {
-    auto loaded = config::load_process_file(flags.conf);
-    print_problems(loaded.problems);
-    good = loaded.ok();
-    if (loaded.ok()) process = *loaded.value;
-  }
-  auto loaded = config::load_cluster_file(flags.cluster);
+  const auto loaded = config::load_configuration(flags);
   print_problems(loaded.problems);
-  if (!good || !loaded.ok()) return flags.check ? 2 : 1;
-  config::apply_flags(flags, process);
-  config::apply_flags(flags, *loaded.value);
+  if (!loaded.ok()) return flags.check ? 2 : 1;
   if (flags.check) return 0;
-  return run(process, *loaded.value, flags);
+  return run(*loaded.value, flags);
 }

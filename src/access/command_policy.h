@@ -17,6 +17,7 @@ class CommandPolicy {
   void set_read_only(bool on) { read_only_ = on; }
 
   bool read_only() const { return read_only_; }
+  const std::set<std::string, std::less<>>& denied() const { return denied_; }
   // Whether there is anything to ask refusal() about.
   bool restricts() const { return read_only_ || !denied_.empty(); }
   // An error text without '-' and CRLF; empty when the command may go on.

@@ -27,7 +27,7 @@ Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
   server_.route("GET", "/", "this list", [this](const http::Request&) { return http::Response{.body = index()}; });
   server_.route("GET", "/healthz", "says ok while the process serves",
                 [](const http::Request&) { return http::Response{.body = "ok\n"}; });
-  if (proxy.shared().process.use_metrics) {
+  if (proxy.configuration().process->use_metrics) {
     server_.route("GET", "/metrics", "numbers for Prometheus (docs/metrics.md)",
                   [this](const http::Request&) { return metrics(); });
   }
@@ -38,7 +38,18 @@ Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
   server_.route("GET", "/clients", "connected clients; ?cluster=NAME&limit=N",
                 [this](const http::Request& request) { return clients_page(proxy_, request, kPatience); });
   server_.route("GET", "/config", "the configuration that is in force, without secrets",
-                [this](const http::Request&) { return config_page(proxy_, kPatience); });
+                [this](const http::Request&) { return config_page(proxy_); });
+  server_.route("GET", "/diff", "what a reload would change",
+                [this](const http::Request&) { return diff_page(proxy_); });
+  server_.route("GET", "/reload", "how the last reload ended, and how many there were", [this](const http::Request&) {
+    http::Response page = report_page(proxy_, proxy_.last_reload());
+    page.status = 200;  // the question was answered
+    return page;
+  });
+  server_.route("POST", "/reload", "reads the files again and puts in force what has changed",
+                [this](const http::Request&) { return report_page(proxy_, proxy_.reload()); });
+  server_.route("POST", "/rollback", "back to the configuration before the last reload",
+                [this](const http::Request&) { return report_page(proxy_, proxy_.rollback()); });
   server_.route("GET", "/explain", "where a key would go; ?cluster=NAME&key=KEY&cmd=NAME",
                 [this](const http::Request& request) { return explain_page(proxy_, request, kPatience); });
 }
@@ -77,10 +88,9 @@ std::string Admin::index() const {
 http::Response Admin::metrics() {
   http::Response response;
   response.type = "text/plain; version=0.0.4; charset=utf-8";
-  const proxy::Shared& shared = proxy_.shared();
-  response.body = metrics_page(
-      snapshot(),
-      {.process = process_facts(), .started_at = shared.started_at, .max_connections = shared.process.max_connections});
+  response.body = metrics_page(snapshot(), {.process = process_facts(),
+                                            .started_at = proxy_.shared().started_at,
+                                            .max_connections = proxy_.configuration().process->max_connections});
   return response;
 }
 

@@ -6,7 +6,6 @@
 
 #include "admin/json_response.h"
 #include "admin/views.h"
-#include "proxy/ask_workers.h"
 
 namespace overlord::admin {
 namespace {
@@ -76,13 +75,9 @@ Json cluster_json(const config::ClusterConfig& c) {
 
 }  // namespace
 
-http::Response config_page(proxy::Proxy& proxy, std::chrono::milliseconds patience) {
-  const auto answers = proxy::ask_workers<std::string>(proxy.workers(), patience, [](proxy::Worker& worker) {
-    Json clusters = Json::array();
-    for (const auto& cluster : worker.clusters()) clusters.push_back(cluster_json(cluster->config()));
-    return clusters.dump(-1, ' ', false, Json::error_handler_t::replace);
-  });
-  const config::ProcessConfig& process = proxy.shared().process;
+http::Response config_page(const proxy::Proxy& proxy) {
+  const config::Configuration running = proxy.configuration();
+  const config::ProcessConfig& process = *running.process;
   Json page = {{"version", OVERLORD_VERSION},
                {"process",
                 {{"stat", process.stat},
@@ -95,12 +90,10 @@ http::Response config_page(proxy::Proxy& proxy, std::chrono::milliseconds patien
                  {"stop_timeout", process.stop_timeout.count()},
                  {"workers", config::resolved_workers(process)},
                  {"io", config::to_string(process.io)}}}};
-  for (const auto& answer : answers) {
-    if (!answer.has_value()) continue;
-    page["clusters"] = Json::parse(*answer);
-    return json_response(page);
-  }
-  return http::Response::error(503, "no worker answered in time");
+  Json clusters = Json::array();
+  for (const config::ClusterSnapshot& cluster : running.clusters) clusters.push_back(cluster_json(*cluster));
+  page["clusters"] = clusters;
+  return json_response(page);
 }
 
 }  // namespace overlord::admin

@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -158,5 +159,9 @@ struct ClusterConfig {
 struct ClusterFile {
   std::vector<ClusterConfig> clusters;
 };
+
+// What one reading of the files said. Whoever holds one may go on using it after a reload has made another.
+using ProcessSnapshot = std::shared_ptr<const ProcessConfig>;
+using ClusterSnapshot = std::shared_ptr<const ClusterConfig>;
 
 }  // namespace overlord::config

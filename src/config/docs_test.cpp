@@ -36,6 +36,7 @@ std::string row(const KeyInfo& key) {
   std::string text = "| `" + std::string(key.name) + "` | " + std::string(key.type) + " | ";
   text += key.default_value == "-" ? "-" : "`" + std::string(key.default_value) + "`";
   text += " | " + range + " | " + std::string(key.doc);
+  if (!key.reloadable) text += " *Needs a restart.*";
   if (key.state == KeyState::later) text += " *Accepted, but not in this version yet.*";
   return text + " |\n";
 }

@@ -45,7 +45,7 @@ const FlagRow kRows[] = {
     {"t", &Flags::check, "", "check both files, print every problem and exit: 0 when they are good, else 2"},
     {"stat", &Flags::stat, "ADDRESS", "HTTP address for operators and monitoring, like 127.0.0.1:2110"},
     {"metrics", &Flags::metrics, "", "switch use_metrics on"},
-    {"reload", &Flags::reload, "", "follow changes of the cluster file", "hot reload"},
+    {"reload", &Flags::reload, "", "follow changes of both files"},
     {"slowlog", &Flags::slowlog, "FILE", "file for slow requests", "the slow log"},
     {"slower-than", &Flags::slower_than, "MICROSECONDS",
      "when above 0, slowlog_slower_than of every cluster", "the slow log"},

@@ -31,7 +31,7 @@ struct KeyInfo {
   int64_t highest = 0;
   std::string_view doc = {};  // what it does; for old keys what to use instead
   std::string_view since = "2.0";
-  bool reloadable = false;  // may change without a restart, once reload is there
+  bool reloadable = true;  // a change takes effect without a restart (diff_keys.cpp)
   KeyState state = KeyState::active;
 };
 

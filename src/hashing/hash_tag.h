@@ -8,6 +8,7 @@
 // key. Opening and closing byte may be the same.
 
 #include <cstddef>
+#include <string>
 #include <string_view>
 
 #include "hashing/compat.h"
@@ -37,6 +38,9 @@ class HashTag {
   }
 
   constexpr bool on() const noexcept { return on_; }
+  constexpr bool operator==(const HashTag&) const noexcept = default;
+  /// Its two bytes, or "none".
+  std::string text() const { return on_ ? std::string{open_, close_} : "none"; }
 
   /// The part of the key to hash: a view into it.
   constexpr std::string_view trim(std::string_view key) const noexcept {

@@ -56,14 +56,24 @@ class HealthListener {
 
 class Backend {
  public:
-  // id: unique and small in this worker. The config objects outlive the backend.
-  Backend(Turn& turn, const config::ClusterConfig& cluster, const config::ServerConfig& server, int32_t id,
+  // id: unique and small in this worker. The server outlives the backend, or is part of the snapshot.
+  Backend(Turn& turn, config::ClusterSnapshot cluster, const config::ServerConfig& server, int32_t id,
           HealthListener& listener, Resolver& resolver, NameLookup lookup = NameLookup::now);
 
   void start();  // opens the connections
   void send(routing::Request& request) noexcept;
   // It is somewhere else from now on: its connections are opened anew there. host: what its certificate must name.
   void move_to(const std::string& host, const net::SocketAddress& address);
+  // The configuration after a reload, in which all that concerns connections is as it was. server: as for the
+  // constructor.
+  void use(const config::ClusterSnapshot& cluster, const config::ServerConfig& server);
+  // Whether it is known if the server can be reached: its connections are up, or could not be made.
+  bool settled() const;
+  // It gets no new requests any more: connections that break stay closed, and its health is nobody's business.
+  void retire();
+  bool retired() const { return retired_; }
+  // Closes everything: what is in flight fails.
+  void cut();
   // Requests would be refused at once: no shared connection works.
   bool failing() const;
   // No request is in flight.
@@ -79,13 +89,17 @@ class Backend {
   bool ejected() const { return ejected_; }
   // What the server last said its version is ("7.0.15"); empty until it has said it.
   const std::string& version() const { return version_; }
-  bool ask_version() const { return !version_fresh_ && cluster_.shown_version.empty(); }
+  bool ask_version() const { return !version_fresh_ && cluster_->shown_version.empty(); }
   void learn_version(std::string_view version) {
     version_ = version;
     version_fresh_ = true;
   }
-  const config::ClusterConfig& cluster() const { return cluster_; }
-  const config::ServerConfig& server() const { return server_; }
+  const config::ClusterConfig& cluster() const { return *cluster_; }
+  const config::ServerConfig& server() const { return *server_; }
+  // It is the master that Sentinels know by this name.
+  bool serves(std::string_view master) const {
+    return server_->address.kind == config::Address::Kind::sentinel && server_->address.path == master;
+  }
   BackendCounters& counters() { return counters_; }
   const BackendCounters& counters() const { return counters_; }
   // How long requests that it answered were there, by kind of command; null where there was none.
@@ -137,11 +151,12 @@ class Backend {
   void probe();
 
   Turn& turn_;
-  const config::ClusterConfig& cluster_;
-  const config::ServerConfig& server_;
+  config::ClusterSnapshot cluster_;
+  const config::ServerConfig* server_;
+  std::unique_ptr<const config::ServerConfig> own_server_;  // of a retired one, which may outlive its pool's
   std::string host_;  // as the configuration, or a Sentinel, names it; empty: nobody has
   const int32_t id_;
-  const std::string name_;
+  std::string name_;
   HealthListener& listener_;
   BackendLimits limits_;
   ResolvedName addresses_;
@@ -150,12 +165,15 @@ class Backend {
   bool version_fresh_ = false;  // no connection was lost since
   bool refused_ = false;
   bool ejected_ = false;
+  bool retired_ = false;
+  bool dialed_ = false;  // some connection was tried: an address was known
   Meta meta_ = Meta::untold;
   uint32_t failures_ = 0;  // in a row
   net::Timer probe_;
-  ClusterTls* const tls_;  // null: plain text
+  const std::shared_ptr<ClusterTls> tls_;  // null: plain text
   BackendCounters counters_;
   std::array<std::unique_ptr<Histogram>, routing::kCommandKinds> times_;
+  const uint32_t shared_;  // node_connections
   // The first node_connections are shared by all clients. The others are made when they are needed: for a large upload,
   // and for clients that would have to wait because large replies are on the way on all shared ones.
   std::vector<std::unique_ptr<BackendConnection>> connections_;

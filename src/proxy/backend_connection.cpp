@@ -370,6 +370,7 @@ void BackendConnection::lose(Failure failure, std::string_view why, Blame blame)
   if (blame == Blame::backend) backend_.on_failure();
   fail_list(lost, failure, reached);
   if (state_ != State::down) return;  // a failed request was sent again and has opened the connection
+  if (backend_.retired()) return;
   if (retry_at_once) {
     open();
   } else {

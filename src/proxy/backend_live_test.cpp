@@ -59,8 +59,8 @@ class BackendLiveTest : public net::LoopTest {
 
   void start(config::CacheType type) {
     config_.cache_type = type;
-    int32_t next = 0;
-    pool_ = std::make_unique<PoolRoute>(*turn, config_, resolver_, next);
+    pool_ =
+        std::make_unique<PoolRoute>(*turn, std::make_shared<const config::ClusterConfig>(config_), resolver_, next_id_);
     pool_->start();
   }
   // A server's connection: answers requests by `answers`, one entry per complete text received.
@@ -124,6 +124,7 @@ class BackendLiveTest : public net::LoopTest {
 
   std::unique_ptr<Turn> turn;
   Resolver resolver_;
+  int32_t next_id_ = 0;
   config::ClusterConfig config_ = [] {
     config::ClusterConfig made;
     made.shown_version = "7.0.0";  // backends are not asked

@@ -3,6 +3,9 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <utility>
+
 #include "base/log.h"
 #include "proxy/worker.h"
 
@@ -43,23 +46,49 @@ bool Certificates::Stamp::operator==(const Stamp& other) const {
          inode == other.inode;
 }
 
-Certificates::Certificates(const config::ClusterFile& file, const std::vector<std::unique_ptr<Worker>>& workers)
-    : workers_(workers) {
-  for (const config::ClusterConfig& cluster : file.clusters) {
-    if (!cluster.listen_tls.empty()) watched_.push_back({&cluster, TlsSide::clients, &cluster.tls});
-    if (cluster.backend_tls_on) watched_.push_back({&cluster, TlsSide::backends, &cluster.backend_tls});
+Result<std::vector<Certificates::Contexts>> Certificates::read(const Clusters& clusters) {
+  const std::lock_guard looking(looking_);
+  next_.clear();
+  std::vector<Contexts> made;
+  const auto want = [&](const config::ClusterConfig& cluster, TlsSide side,
+                        const net::TlsSettings& settings) -> Result<void> {
+    const auto known = std::ranges::find_if(watched_, [&](const Watched& watched) {
+      return watched.cluster == cluster.name && watched.side == side && watched.settings == settings;
+    });
+    if (known != watched_.end()) {
+      next_.push_back(*known);
+      return {};
+    }
+    next_.push_back({.cluster = cluster.name, .side = side, .settings = settings});
+    auto contexts = renew(next_.back());
+    if (!contexts) return std::unexpected(contexts.error());
+    made.push_back({cluster.name, side, std::move(*contexts)});
+    return {};
+  };
+  for (const config::ClusterSnapshot& cluster : clusters) {
+    if (!cluster->listen_tls.empty()) {
+      if (auto read = want(*cluster, TlsSide::clients, cluster->tls); !read) return std::unexpected(read.error());
+    }
+    if (cluster->backend_tls_on) {
+      if (auto read = want(*cluster, TlsSide::backends, cluster->backend_tls); !read) {
+        return std::unexpected(read.error());
+      }
+    }
   }
+  return made;
 }
 
-Result<void> Certificates::load() {
-  for (Watched& watched : watched_) {
-    if (auto made = renew(watched, false); !made) return made;
-  }
-  return {};
+void Certificates::adopt() {
+  const std::lock_guard looking(looking_);
+  watched_ = std::move(next_);
+  next_.clear();
 }
 
 void Certificates::watch() {
-  if (watched_.empty()) return;
+  {
+    const std::lock_guard looking(looking_);
+    if (watched_.empty() || thread_.joinable()) return;
+  }
   thread_ = std::thread([this] {
     ::pthread_setname_np(::pthread_self(), "certificates");
     work();
@@ -88,18 +117,24 @@ void Certificates::work() {
     if (stopping_) return;
     const bool at_once = std::exchange(look_now_, false);
     lock.unlock();
-    for (Watched& watched : watched_) check(watched, at_once);
+    {
+      const std::lock_guard looking(looking_);
+      for (Watched& watched : watched_) check(watched, at_once);
+    }
     lock.lock();
   }
 }
 
 void Certificates::check(Watched& watched, bool at_once) {
-  const Stamps now = look(*watched.settings);
+  const Stamps now = look(watched.settings);
   const bool rests = std::exchange(watched.before, now) == now;
   const bool changed = now != watched.tried;
   if (changed ? !rests && !at_once : Clock::now() - watched.made_at < kTicketKeysLive) return;
-  const auto made = renew(watched, true);
-  if (!made) log_error(made.error().message, "; the files read before stay in use");
+  auto made = renew(watched);
+  if (!made) return log_error(made.error().message, "; the files read before stay in use");
+  for (size_t i = 0; i < workers_.size(); ++i) {
+    workers_[i]->post_tls(watched.cluster, watched.side, std::move((*made)[i]));
+  }
 }
 
 Certificates::Stamps Certificates::look(const net::TlsSettings& settings) {
@@ -113,31 +148,25 @@ Certificates::Stamps Certificates::look(const net::TlsSettings& settings) {
   return stamps;
 }
 
-Result<void> Certificates::renew(Watched& watched, bool running) {
-  watched.tried = watched.before = look(*watched.settings);
+Result<std::vector<net::TlsContextPtr>> Certificates::renew(Watched& watched) const {
+  const bool again = watched.made_at != Clock::time_point{};
+  watched.tried = watched.before = look(watched.settings);
   watched.made_at = Clock::now();
   const auto complain = [&](const net::TlsProblem& problem) {
-    return fail("cluster " + watched.cluster->name + ": " + key_name(watched.side, problem.part) + ": " +
-                problem.message + (problem.fix.empty() ? "" : "; " + problem.fix));
+    return fail("cluster " + watched.cluster + ": " + key_name(watched.side, problem.part) + ": " + problem.message +
+                (problem.fix.empty() ? "" : "; " + problem.fix));
   };
-  const auto material = net::read_tls_files(*watched.settings);
+  const auto material = net::read_tls_files(watched.settings);
   if (!material) return complain(material.error());
   std::vector<net::TlsContextPtr> contexts;
   for (size_t i = 0; i < workers_.size(); ++i) {
-    auto context = net::make_tls_context(*watched.settings, *material);
+    auto context = net::make_tls_context(watched.settings, *material);
     if (!context) return complain(context.error());
     contexts.push_back(std::move(*context));
   }
-  log_info("cluster ", watched.cluster->name, ": ", running ? "reloaded" : "loaded", " the TLS files for ",
+  log_info("cluster ", watched.cluster, ": ", again ? "reloaded" : "loaded", " the TLS files for ",
            watched.side == TlsSide::clients ? "clients" : "backends", validity(*contexts.front()));
-  for (size_t i = 0; i < workers_.size(); ++i) {
-    if (running) {
-      workers_[i]->post_tls(*watched.cluster, watched.side, std::move(contexts[i]));
-    } else {
-      workers_[i]->use_tls(*watched.cluster, watched.side, std::move(contexts[i]));
-    }
-  }
-  return {};
+  return contexts;
 }
 
 }  // namespace overlord::proxy

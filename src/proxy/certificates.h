@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "config/config.h"
 #include "net/tls.h"
 #include "proxy/cluster_tls.h"
 
@@ -24,12 +25,23 @@ class Worker;
 
 class Certificates {
  public:
-  Certificates(const config::ClusterFile& file, const std::vector<std::unique_ptr<Worker>>& workers);
+  using Clusters = std::vector<config::ClusterSnapshot>;
+  // Contexts for one side of one cluster, one for each worker.
+  struct Contexts {
+    std::string cluster;
+    TlsSide side;
+    std::vector<net::TlsContextPtr> of_worker;
+  };
+
+  explicit Certificates(const std::vector<std::unique_ptr<Worker>>& workers) : workers_(workers) {}
   ~Certificates() { stop(); }
 
-  // Before the workers start. The error says which key of which cluster is wrong and why.
-  Result<void> load();
-  // Begins to look for changes; nothing to do where there is no TLS.
+  // Reads the files of all clusters that differ from those in use: new ones, and those with other settings. The error
+  // says which key of which cluster is wrong and why; then nothing has changed.
+  Result<std::vector<Contexts>> read(const Clusters& clusters);
+  // What was read last is in use from now on.
+  void adopt();
+  // Looks for changes while there is something to look at; stopped again by stop().
   void watch();
   // Looks at once, and does not wait for files to rest. Any thread.
   void look_now();
@@ -47,9 +59,9 @@ class Certificates {
   };
   using Stamps = std::array<Stamp, 3>;
   struct Watched {
-    const config::ClusterConfig* cluster;
+    std::string cluster;  // its name
     TlsSide side;
-    const net::TlsSettings* settings;
+    net::TlsSettings settings;
     Stamps tried{};   // what was last read
     Stamps before{};  // what the last look saw
     Clock::time_point made_at{};
@@ -58,11 +70,13 @@ class Certificates {
   static Stamps look(const net::TlsSettings& settings);
   void work();
   void check(Watched& watched, bool at_once);
-  // Reads the files and gives a context to every worker, or to none.
-  Result<void> renew(Watched& watched, bool running);
+  // Reads the files and makes a context for every worker, or for none.
+  Result<std::vector<net::TlsContextPtr>> renew(Watched& watched) const;
 
   const std::vector<std::unique_ptr<Worker>>& workers_;
+  std::mutex looking_;  // while files are looked at: guards the two lists
   std::vector<Watched> watched_;
+  std::vector<Watched> next_;  // between read() and adopt()
   std::mutex mutex_;
   std::condition_variable wake_;
   bool stopping_ = false;

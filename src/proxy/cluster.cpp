@@ -5,7 +5,6 @@
 #include <algorithm>
 
 #include "base/log.h"
-#include "proxy/duration.h"
 #include "proxy/pool_route.h"
 #include "proxy/session.h"
 #include "proxy/slot_pool.h"
@@ -24,8 +23,9 @@ std::unique_ptr<Session> make_session(Cluster& cluster, uint64_t id) {
   }
 }
 
-std::unique_ptr<Pool> make_pool(Turn& turn, const config::ClusterConfig& config, Resolver& resolver, int32_t& next_id) {
-  if (config.cache_type == config::CacheType::redis_cluster) {
+std::unique_ptr<Pool> make_pool(Turn& turn, const config::ClusterSnapshot& config, Resolver& resolver,
+                                int32_t& next_id) {
+  if (config->cache_type == config::CacheType::redis_cluster) {
     return std::make_unique<SlotPool>(turn, config, resolver, next_id);
   }
   return std::make_unique<PoolRoute>(turn, config, resolver, next_id);
@@ -49,25 +49,22 @@ bool older_version(std::string_view a, std::string_view b) {
 
 }  // namespace
 
-Cluster::Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver,
+Cluster::Cluster(Turn& turn, Shared& shared, std::shared_ptr<SharedCluster> all, size_t worker,
+                 config::ClusterSnapshot config, config::ProcessSnapshot process, Resolver& resolver,
                  int32_t& next_backend)
     : turn_(turn),
       shared_(shared),
-      config_(config),
-      tls_(turn.tls.of(config)),
-      client_timeouts_{nanoseconds(shared.process.read_timeout), nanoseconds(shared.process.write_timeout)},
-      pool_(make_pool(turn, config, resolver, next_backend)),
-      scripts_(turn, *pool_, shared.script_caches.of(config)),
-      learned_(shared.learned.of(config)),
-      pubsub_(turn, *pool_, config),
-      times_(turn.timing ? std::make_unique<CommandTimes>(config::is_redis(config.cache_type)) : nullptr) {
-  shared.shares[&config].push_back(this);
-  for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
-    // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
-    if (limit == 0) continue;
-    const uint64_t tick = std::max<uint64_t>(limit / 10, 10'000'000);
-    client_tick_ = client_tick_ == 0 ? tick : std::min(client_tick_, tick);
-  }
+      all_(std::move(all)),
+      worker_(worker),
+      config_(std::move(config)),
+      process_(std::move(process)),
+      tls_(turn.tls.of(config_->name)),
+      pool_(make_pool(turn, config_, resolver, next_backend)),
+      scripts_(turn, *pool_, all_->scripts),
+      pubsub_(turn, *pool_, config_->name, config_->cache_type != config::CacheType::redis_cluster),
+      times_(turn.timing ? std::make_unique<CommandTimes>(config::is_redis(config_->cache_type)) : nullptr) {
+  all_->parts[worker_].store(this);
+  set_timeouts();
 }
 
 void Cluster::housekeeping() {
@@ -76,28 +73,28 @@ void Cluster::housekeeping() {
 }
 
 Cluster::~Cluster() {
+  all_->parts[worker_].store(nullptr);
   // Each leaves through remove(), which buries it.
   while (sessions_ != nullptr) sessions_->cut();
 }
 
 void Cluster::start() {
   pool_->start();
-  if (!config::is_redis(config_.cache_type) || !config_.learn_commands || !learned_.claim()) return;
-  learner_ = std::make_unique<CommandLearner>(turn_, *pool_, learned_, config_.name);
-  learner_->start();
+  start_learning();
 }
 
 void Cluster::accept(net::UniqueFd fd, bool tls) {
-  const uint32_t limit = shared_.process.max_connections;
+  if (leaving()) return;
+  const uint32_t limit = process_->max_connections;
   if (shared_.connections.fetch_add(1, std::memory_order_relaxed) >= limit && limit > 0) {
     shared_.connections.fetch_sub(1, std::memory_order_relaxed);
     counters_.rejected.add();
-    const std::string_view line = config::is_redis(config_.cache_type) ? kRedisFull : kMemcacheFull;
+    const std::string_view line = config::is_redis(config_->cache_type) ? kRedisFull : kMemcacheFull;
     // A fresh socket's buffer takes one line; where it does not there is nobody to tell.
     if (!tls) (void)!::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     static LogEvery every(std::chrono::seconds(1));
     if (auto turn = every.next()) {
-      log_warn("cluster ", config_.name, ": refused a client, max_connections = ", limit, turn.suffix());
+      log_warn("cluster ", config_->name, ": refused a client, max_connections = ", limit, turn.suffix());
     }
     return;
   }
@@ -116,7 +113,7 @@ void Cluster::note_tls_failure(std::string_view why) {
   counters_.tls_failures.add();
   static LogEvery every(std::chrono::seconds(1));
   if (auto turn = every.next()) {
-    log_warn("cluster ", config_.name, ": closed a TLS client: ", why, turn.suffix());
+    log_warn("cluster ", config_->name, ": closed a TLS client: ", why, turn.suffix());
   }
 }
 
@@ -124,7 +121,7 @@ void Cluster::note_bad_header(std::string_view why) {
   counters_.bad_proxy_headers.add();
   static LogEvery every(std::chrono::seconds(1));
   if (auto turn = every.next()) {
-    log_warn("cluster ", config_.name, ": closed a connection without a good PROXY header: ", why, turn.suffix());
+    log_warn("cluster ", config_->name, ": closed a connection without a good PROXY header: ", why, turn.suffix());
   }
 }
 
@@ -139,7 +136,7 @@ void Cluster::remove(Session& session) {
 }
 
 std::string_view Cluster::shown_version() const {
-  if (!config_.shown_version.empty()) return config_.shown_version;
+  if (!config_->shown_version.empty()) return config_->shown_version;
   std::string_view lowest;
   for (const auto& backend : pool_->backends()) {
     const std::string& version = backend->version();

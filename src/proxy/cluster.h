@@ -4,11 +4,9 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "access/acl_log.h"
 #include "base/counter.h"
@@ -16,12 +14,11 @@
 #include "net/loop.h"
 #include "proxy/command_learner.h"
 #include "proxy/command_times.h"
-#include "proxy/learned_commands.h"
 #include "proxy/limit.h"
 #include "proxy/pool.h"
 #include "proxy/pubsub.h"
 #include "proxy/redis_script.h"
-#include "proxy/script_cache.h"
+#include "proxy/shared_cluster.h"
 #include "proxy/turn.h"
 #include "routing/failure.h"
 #include "routing/route.h"
@@ -59,23 +56,26 @@ struct ClusterCounters {
 
 // What all workers of the process share. Atomic or immutable.
 struct Shared {
-  config::ProcessConfig process;
-  config::ClusterFile file;
   uint64_t started_at = 0;  // unix seconds
   std::atomic<uint32_t> connections{0};
   std::atomic<uint64_t> next_session_id{1};
-  ScriptCaches script_caches;
-  LearnedClusters learned;
-  // A cluster's share in each worker; complete before the workers start.
-  std::map<const config::ClusterConfig*, std::vector<Cluster*>> shares;
 };
 
 class Cluster {
  public:
-  Cluster(Turn& turn, Shared& shared, const config::ClusterConfig& config, Resolver& resolver, int32_t& next_backend);
+  Cluster(Turn& turn, Shared& shared, std::shared_ptr<SharedCluster> all, size_t worker, config::ClusterSnapshot config,
+          config::ProcessSnapshot process, Resolver& resolver, int32_t& next_backend);
   ~Cluster();
 
   void start();
+  // A reload (cluster_reload.cpp). prepare() as in Pool; change null: this cluster stays as it is.
+  bool prepare(const PoolChange& change) { return pool_->prepare(change); }
+  void commit(const PoolChange* change, const config::ProcessSnapshot& process);
+  // It is not in the configuration any more: answers what is in flight and closes its clients.
+  void leave();
+  bool leaving() const { return left_at_ != 0; }
+  // Nothing is left of it in any worker, and it can be destroyed. About once a second.
+  bool gone();
   // Takes an accepted connection; over the limit it answers why (not with TLS) and closes.
   void accept(net::UniqueFd fd, bool tls);
   // A client's handshake failed, or its TLS connection later on.
@@ -89,21 +89,25 @@ class Cluster {
   size_t session_count() const { return static_cast<size_t>(counters_.connections.get()); }
 
   Session* first_session() const { return sessions_; }
-  // This and the same in the other workers.
-  const std::vector<Cluster*>& shares() const { return shared_.shares.at(&config_); }
+  // What it has in common with the parts in the other workers, and which of them it is.
+  const std::shared_ptr<SharedCluster>& all() const { return all_; }
+  size_t worker() const { return worker_; }
 
   Turn& turn() { return turn_; }
   Shared& shared() { return shared_; }
-  const config::ClusterConfig& config() const { return config_; }
+  // As the last reload left it: not to be kept beyond the turn of the loop. On the worker's thread.
+  const config::ClusterConfig& config() const { return *config_; }
+  const config::ProcessConfig& process() const { return *process_; }
+  const std::string& name() const { return all_->name; }  // any thread
   routing::Route& root() { return *pool_; }
   Pool& pool() { return *pool_; }
   Scripts& scripts() { return scripts_; }
-  LearnedCommands& learned() { return learned_; }
+  LearnedCommands& learned() { return all_->learned; }
   PubSub& pubsub() { return pubsub_; }
   void housekeeping();  // about once a second
   ClusterCounters& counters() { return counters_; }
   const ClusterCounters& counters() const { return counters_; }  // any thread
-  const ClusterTls& tls() const { return tls_; }                 // its counters from any thread
+  ClusterTls& tls() const { return *tls_; }                      // its counters from any thread
   CommandTimes* times() { return times_.get(); }                 // null: nobody wants to know
   access::AclLog& acl_log() { return acl_log_; }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
@@ -111,22 +115,27 @@ class Cluster {
   uint64_t client_tick() const { return client_tick_; }
   // All keys are on one server, whatever they are.
   bool one_node() const {
-    return config_.servers.size() == 1 && config_.cache_type != config::CacheType::redis_cluster;
+    return config_->servers.size() == 1 && config_->cache_type != config::CacheType::redis_cluster;
   }
   // What clients are told to be the server's version: as configured, else the lowest of the backends' own.
   std::string_view shown_version() const;
   std::string& scratch() { return scratch_; }  // for building wire forms; cleared by the user
 
  private:
+  void set_timeouts();
+  void start_learning();
+
   Turn& turn_;
   Shared& shared_;
-  const config::ClusterConfig& config_;
-  const ClusterTls& tls_;
-  ClientTimeouts client_timeouts_;
+  const std::shared_ptr<SharedCluster> all_;
+  const size_t worker_;
+  config::ClusterSnapshot config_;
+  config::ProcessSnapshot process_;
+  const std::shared_ptr<ClusterTls> tls_;
+  ClientTimeouts client_timeouts_{};
   uint64_t client_tick_ = 0;
   std::unique_ptr<Pool> pool_;
   Scripts scripts_;
-  LearnedCommands& learned_;
   std::unique_ptr<CommandLearner> learner_;  // in one worker
   PubSub pubsub_;
   ClusterCounters counters_;
@@ -134,6 +143,8 @@ class Cluster {
   access::AclLog acl_log_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;
+  uint64_t left_at_ = 0;   // loop time of leave(); 0: it is in the configuration
+  uint64_t empty_at_ = 0;  // when the last client had gone after that; 0: not yet
   std::string scratch_;
 };
 

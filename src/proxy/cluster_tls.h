@@ -1,12 +1,11 @@
 #pragma once
 // ClusterTls: the TLS contexts of one cluster in one worker, for its listeners and for its backends. They are replaced
-// as a whole when files have changed (certificates.h); connections keep the one they began with.
+// as a whole when files or settings have changed (certificates.h); connections keep the one they began with.
 
-#include <functional>
 #include <map>
 #include <memory>
+#include <string>
 
-#include "config/config.h"
 #include "net/tls.h"
 
 namespace overlord::proxy {
@@ -24,13 +23,22 @@ struct ClusterTls {
   }
 };
 
-// Those of all clusters of a worker. The address of each stays.
+// Those of all clusters of a worker, by the clusters' names. They are there as long as somebody holds them.
 class TlsContexts {
  public:
-  ClusterTls& of(const config::ClusterConfig& cluster) { return map_[&cluster]; }
+  std::shared_ptr<ClusterTls> of(const std::string& cluster) {
+    std::weak_ptr<ClusterTls>& known = map_[cluster];
+    std::shared_ptr<ClusterTls> tls = known.lock();
+    if (tls == nullptr) {
+      tls = std::make_shared<ClusterTls>();
+      known = tls;
+      std::erase_if(map_, [](const auto& entry) { return entry.second.expired(); });
+    }
+    return tls;
+  }
 
  private:
-  std::map<const config::ClusterConfig*, ClusterTls> map_;
+  std::map<std::string, std::weak_ptr<ClusterTls>> map_;
 };
 
 }  // namespace overlord::proxy

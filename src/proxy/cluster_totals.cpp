@@ -2,23 +2,31 @@
 
 namespace overlord::proxy {
 
-uint64_t ClusterTotals::of(Counter ClusterCounters::* counter) const {
+namespace {
+
+// Every worker has its part while there is a client to ask for this.
+template <typename Get>
+uint64_t sum(const Cluster& cluster, Get get) {
   uint64_t total = 0;
-  for (const Cluster* share : cluster_.shares()) total += (share->counters().*counter).get();
+  for (const auto& part : cluster.all()->parts) {
+    if (const Cluster* const one = part.load()) total += get(*one);
+  }
   return total;
+}
+
+}  // namespace
+
+uint64_t ClusterTotals::of(Counter ClusterCounters::* counter) const {
+  return sum(cluster_, [counter](const Cluster& part) { return (part.counters().*counter).get(); });
 }
 
 uint64_t ClusterTotals::failures(routing::Failure failure) const {
-  uint64_t total = 0;
-  for (const Cluster* share : cluster_.shares())
-    total += share->counters().failures[static_cast<size_t>(failure)].get();
-  return total;
+  return sum(cluster_,
+             [failure](const Cluster& part) { return part.counters().failures[static_cast<size_t>(failure)].get(); });
 }
 
 uint64_t ClusterTotals::of(net::TlsCounters ClusterTls::* side, Counter net::TlsCounters::* counter) const {
-  uint64_t total = 0;
-  for (const Cluster* share : cluster_.shares()) total += (share->tls().*side.*counter).get();
-  return total;
+  return sum(cluster_, [=](const Cluster& part) { return (part.tls().*side.*counter).get(); });
 }
 
 ClusterTotals::Edge ClusterTotals::edge() const {

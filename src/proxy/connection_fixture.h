@@ -69,7 +69,8 @@ class ConnectionTest : public testing::Test, public HealthListener {
 
   void make(config::CacheType type) {
     config.cache_type = type;
-    backend = std::make_unique<Backend>(turn, config, server, 0, *this, resolver);
+    backend = std::make_unique<Backend>(turn, config::ClusterSnapshot(config::ClusterSnapshot(), &config), server, 0,
+                                        *this, resolver);
     connection = config::is_redis(type) ? make_redis_connection(*backend) : make_memcache_connection(*backend);
   }
   void TearDown() override {

@@ -69,11 +69,4 @@ void LearnedCommands::publish(List commands) {
   tables_.push_back(std::move(table));
 }
 
-LearnedCommands& LearnedClusters::of(const config::ClusterConfig& cluster) {
-  const std::lock_guard lock(mutex_);
-  auto& learned = clusters_[&cluster];
-  if (learned == nullptr) learned = std::make_unique<LearnedCommands>();
-  return *learned;
-}
-
 }  // namespace overlord::proxy

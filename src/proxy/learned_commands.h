@@ -1,20 +1,17 @@
 #pragma once
 // LearnedCommands: the commands of one cluster that the built-in table lacks, as its backends described them. One
 // worker learns (command_learner.h), all look up, without a lock: a look-up sees one Table, which never changes. Tables
-// and the commands in them live as long as the process, because requests point to them; how many there may be is
+// and the commands in them live as long as the cluster, because requests point to them; how many there may be is
 // bounded, and a cluster whose backends go on changing their commands beyond that keeps what it knows.
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
-#include "config/config.h"
 #include "protocol/redis/command.h"
 #include "protocol/redis/learned_command.h"
 #include "protocol/redis/request_parser.h"
@@ -40,6 +37,11 @@ class LearnedCommands {
   void publish(List commands);
   // True for the first caller only: who learns.
   bool claim() { return !claimed_.exchange(true); }
+  // Nobody learns any more, until somebody claims again; what was learned is forgotten.
+  void give_up() {
+    publish({});
+    claimed_.store(false);
+  }
   // Since the last call a client has used a name that nobody knows.
   bool take_miss() { return missed_.exchange(false, std::memory_order_relaxed); }
 
@@ -59,16 +61,6 @@ class LearnedCommands {
   std::atomic<bool> missed_{false};
   std::vector<std::unique_ptr<Table>> tables_;
   std::unordered_map<std::string_view, std::unique_ptr<redis::LearnedCommand>> kept_;  // by their bytes
-};
-
-// Of all clusters of the process.
-class LearnedClusters {
- public:
-  LearnedCommands& of(const config::ClusterConfig& cluster);
-
- private:
-  std::mutex mutex_;
-  std::map<const config::ClusterConfig*, std::unique_ptr<LearnedCommands>> clusters_;
 };
 
 }  // namespace overlord::proxy

@@ -28,6 +28,7 @@ class LeasePool {
   // From the connection: it broke while somebody had it.
   void lost(BackendConnection& connection) { retire(connection); }
 
+  void set_limit(size_t limit) { limit_ = limit; }
   void close_idle();  // about once a second
   void close_all();   // the backend is somewhere else now: what was set where it was is gone
   size_t in_use() const { return static_cast<size_t>(in_use_.get()); }
@@ -41,7 +42,7 @@ class LeasePool {
   void retire(BackendConnection& connection);
 
   Backend& backend_;
-  const size_t limit_;
+  size_t limit_;
   Counter in_use_;
   std::vector<std::unique_ptr<BackendConnection>> all_;
   std::vector<BackendConnection*> free_;  // the last used at the back

@@ -26,6 +26,8 @@ class MemcacheBinarySession : public Session {
   // More waits than a message may have: there is no request to answer, so the connection closes without a word.
   std::string_view failure_line(routing::Failure) const override { return {}; }
 
+  bool follow_user(const access::Users& before) noexcept override { return follow(user_, before); }
+
   const access::User* user_;  // null until the client has logged in
 
  private:

@@ -5,14 +5,34 @@
 #include <memory>
 #include <vector>
 
+#include "config/config.h"
+#include "hashing/ring.h"
 #include "proxy/backend.h"
 #include "routing/route.h"
 
 namespace overlord::proxy {
 
+// What a reload changes for one pool; the same for all workers.
+struct PoolChange {
+  config::ClusterSnapshot config;  // from now on
+  // Over all of its servers, in their order; null: keys stay where they are, or are in slots.
+  std::shared_ptr<const hashing::Ring> ring = {};
+  std::vector<int32_t> kept = {};  // for each of its servers: its place before; -1: it is new
+  bool new_connections = false;    // none of the present ones is what the configuration wants
+  bool new_servers = false;        // redis_cluster: other seeds
+
+  // Keys go to other backends, or the same way over other connections.
+  bool moves() const { return ring != nullptr || new_connections || new_servers; }
+};
+
 class Pool : public routing::Route {
  public:
   virtual void start() = 0;
+  // A reload, in two steps, so that what is new is connected before it gets requests. prepare() does a part of the work
+  // and is called again and again, until it returns true: whatever can be reached is connected. commit() ends it, and
+  // may be called before.
+  virtual bool prepare(const PoolChange& change) = 0;
+  virtual void commit(const PoolChange& change) = 0;
   // Called about once a second.
   virtual void housekeeping() = 0;
   // All backends, also those that get no keys now. Pointers stay valid until the worker's turn ends.
@@ -31,6 +51,13 @@ class Pool : public routing::Route {
 
   // Who has a slot; null when nobody has it, or keys are not in slots here.
   virtual Backend* slot_owner(uint16_t /*slot*/) const { return nullptr; }
+
+  // The backends that Sentinels know the address of, by the name of the master; also those that a reload prepares.
+  virtual void sentinel_moved(std::string_view master, const std::string& host, const net::SocketAddress& address) {
+    for (const auto& backend : backends()) {
+      if (backend->serves(master)) backend->move_to(host, address);
+    }
+  }
 
   // The backend with this id; null when there is none (any more).
   Backend* find(int32_t id) const {

@@ -1,5 +1,8 @@
 #include "proxy/pool_route.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "base/log.h"
 
 namespace overlord::proxy {
@@ -7,15 +10,38 @@ namespace overlord::proxy {
 using routing::Failure;
 using routing::Request;
 
-PoolRoute::PoolRoute(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id)
+namespace {
+
+// New backends are made so many at a time: each opens sockets, and the clients of the others must not wait for that.
+constexpr size_t kMostAtOnce = 8;
+
+std::shared_ptr<const hashing::Ring> ring_over(const std::vector<hashing::RingNode>& nodes,
+                                               const config::ClusterConfig& cluster) {
+  return std::make_shared<const hashing::Ring>(nodes, cluster.distribution, cluster.hash_compat);
+}
+
+}  // namespace
+
+std::shared_ptr<const hashing::Ring> ring_of(const config::ClusterConfig& cluster) {
+  std::vector<hashing::RingNode> nodes;
+  nodes.reserve(cluster.servers.size());
+  for (const config::ServerConfig& server : cluster.servers) nodes.push_back({server.ring_name, server.weight});
+  return ring_over(nodes, cluster);
+}
+
+PoolRoute::PoolRoute(Turn& turn, config::ClusterSnapshot cluster, Resolver& resolver, int32_t& next_id)
     : turn_(turn),
-      cluster_(cluster),
-      tag_(cluster.hash_tag),
-      hash_(hashing::hash_function(cluster.hash_method, cluster.hash_compat)) {
-  for (const config::ServerConfig& server : cluster.servers) {
-    backends_.push_back(std::make_unique<Backend>(turn, cluster, server, next_id++, *this, resolver));
+      resolver_(resolver),
+      next_id_(next_id),
+      cluster_(std::move(cluster)),
+      tag_(cluster_->hash_tag),
+      hash_(hashing::hash_function(cluster_->hash_method, cluster_->hash_compat)),
+      whole_ring_(ring_of(*cluster_)),
+      leaving_(turn) {
+  for (const config::ServerConfig& server : cluster_->servers) {
+    backends_.push_back(std::make_unique<Backend>(turn, cluster_, server, next_id++, *this, resolver));
   }
-  build_ring();
+  place();
 }
 
 void PoolRoute::start() {
@@ -26,34 +52,97 @@ void PoolRoute::housekeeping() {
   for (auto& backend : backends_) backend->close_idle_spares();
 }
 
-void PoolRoute::build_ring() {
-  std::vector<hashing::RingNode> nodes;
+bool PoolRoute::next_fresh(const PoolChange& change, size_t& server) const {
+  while (server < change.kept.size() && change.kept[server] >= 0 && !change.new_connections) ++server;
+  return server < change.kept.size();
+}
+
+bool PoolRoute::prepare(const PoolChange& change) {
+  fresh_.resize(change.config->servers.size());
+  // Sentinels tell an address once: whose it is must be there.
+  const size_t most = change.config->sentinels.empty() ? kMostAtOnce : SIZE_MAX;
+  for (size_t made = 0; made < most && next_fresh(change, fresh_made_); ++made, ++fresh_made_) {
+    // Names are looked up on the resolver's thread.
+    fresh_[fresh_made_] = std::make_unique<Backend>(turn_, change.config, change.config->servers[fresh_made_],
+                                                    next_id_++, *this, resolver_, NameLookup::later);
+    fresh_[fresh_made_]->start();
+  }
+  if (next_fresh(change, fresh_made_)) return false;
+  return std::ranges::all_of(fresh_, [](const auto& backend) { return backend == nullptr || backend->settled(); });
+}
+
+void PoolRoute::commit(const PoolChange& change) {
+  const auto& servers = change.config->servers;
+  fresh_.resize(servers.size());
+  const bool health_counted = cluster_->ping_auto_eject != change.config->ping_auto_eject;
+  for (; next_fresh(change, fresh_made_); ++fresh_made_) {  // time was up
+    fresh_[fresh_made_] = std::make_unique<Backend>(turn_, change.config, servers[fresh_made_], next_id_++, *this,
+                                                    resolver_, NameLookup::later);
+    fresh_[fresh_made_]->start();
+  }
+  std::vector<std::unique_ptr<Backend>> now(servers.size());
+  for (size_t i = 0; i < servers.size(); ++i) {
+    if (fresh_[i] != nullptr) {
+      now[i] = std::move(fresh_[i]);
+    } else {
+      now[i] = std::move(backends_[static_cast<size_t>(change.kept[i])]);
+      now[i]->use(change.config, servers[i]);
+    }
+  }
+  for (auto& backend : backends_) {
+    if (backend != nullptr) leaving_.add(std::move(backend));
+  }
+  backends_ = std::move(now);
+  fresh_.clear();
+  fresh_made_ = 0;
+  cluster_ = change.config;
+  if (change.ring != nullptr) {
+    tag_ = cluster_->hash_tag;
+    hash_ = hashing::hash_function(cluster_->hash_method, cluster_->hash_compat);
+    whole_ring_ = change.ring;
+  }
+  if (change.moves() || health_counted) place();
+}
+
+void PoolRoute::sentinel_moved(std::string_view master, const std::string& host, const net::SocketAddress& address) {
+  Pool::sentinel_moved(master, host, address);
+  for (auto& backend : fresh_) {
+    if (backend != nullptr && backend->serves(master)) backend->move_to(host, address);
+  }
+}
+
+void PoolRoute::place() {
   in_ring_.clear();
   ++placement_;
   for (auto& backend : backends_) {
-    if (backend->ejected()) continue;
-    nodes.push_back({backend->server().ring_name, backend->server().weight});
-    in_ring_.push_back(backend.get());
+    if (!backend->ejected()) in_ring_.push_back(backend.get());
   }
-  ring_ = hashing::Ring(nodes, cluster_.distribution, cluster_.hash_compat);
-  if (!in_ring_.empty()) return;
+  if (in_ring_.size() == backends_.size()) {
+    ring_ = whole_ring_;
+  } else {
+    std::vector<hashing::RingNode> nodes;
+    for (const Backend* backend : in_ring_) nodes.push_back({backend->server().ring_name, backend->server().weight});
+    ring_ = ring_over(nodes, *cluster_);
+  }
+  if (!in_ring_.empty() || backends_.empty()) return;
   static LogEvery every(std::chrono::seconds(1));
   if (auto turn = every.next())
-    log_error("cluster ", cluster_.name, ": every backend is out of the ring", turn.suffix());
+    log_error("cluster ", cluster_->name, ": every backend is out of the ring", turn.suffix());
 }
 
-void PoolRoute::on_health_changed() noexcept { build_ring(); }
+// A backend that is being prepared is in no ring yet.
+void PoolRoute::on_health_changed() noexcept { place(); }
 
 void PoolRoute::send(Request& request) noexcept {
   request.key_hash = hash(request.key);
-  const uint32_t index = ring_.lookup(request.key_hash);
+  const uint32_t index = ring_->lookup(request.key_hash);
   if (index >= in_ring_.size()) [[unlikely]]
     return routing::fail(request, Failure::no_backend);
   in_ring_[index]->send(request);
 }
 
 int32_t PoolRoute::target(std::string_view key) const noexcept {
-  const uint32_t index = ring_.lookup(hash(key));
+  const uint32_t index = ring_->lookup(hash(key));
   return index < in_ring_.size() ? in_ring_[index]->id() : routing::kNoTarget;
 }
 
@@ -71,8 +160,8 @@ void PoolRoute::broadcast(Request& parent, routing::Wire wire, std::string_view 
 void PoolRoute::explain(std::string_view key, std::string& out) const {
   const std::string_view hashed = tag_.trim(key);
   const uint32_t value = hash_(hashed);
-  const uint32_t index = ring_.lookup(value);
-  out.append("pool ").append(cluster_.name).append(": hash of '").append(hashed).append("' is ");
+  const uint32_t index = ring_->lookup(value);
+  out.append("pool ").append(cluster_->name).append(": hash of '").append(hashed).append("' is ");
   out.append(std::to_string(value)).append(" -> ");
   out.append(index < in_ring_.size() ? in_ring_[index]->name() : "no backend in the ring").append("\n");
 }

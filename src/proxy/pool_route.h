@@ -8,16 +8,23 @@
 #include "hashing/hash_tag.h"
 #include "hashing/method.h"
 #include "hashing/ring.h"
+#include "proxy/leaving_backends.h"
 #include "proxy/pool.h"
 
 namespace overlord::proxy {
 
+// Over all servers of a cluster, in their order. May take milliseconds for a thousand.
+std::shared_ptr<const hashing::Ring> ring_of(const config::ClusterConfig& cluster);
+
 class PoolRoute final : public Pool, public HealthListener {
  public:
   // next_id: the worker's counter of backend ids.
-  PoolRoute(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id);
+  PoolRoute(Turn& turn, config::ClusterSnapshot cluster, Resolver& resolver, int32_t& next_id);
 
   void start() override;
+  bool prepare(const PoolChange& change) override;
+  void commit(const PoolChange& change) override;
+  void sentinel_moved(std::string_view master, const std::string& host, const net::SocketAddress& address) override;
   void housekeeping() override;
   const std::vector<std::unique_ptr<Backend>>& backends() const override { return backends_; }
   void owners(std::vector<Backend*>& out) const override { out.insert(out.end(), in_ring_.begin(), in_ring_.end()); }
@@ -31,17 +38,25 @@ class PoolRoute final : public Pool, public HealthListener {
   void on_health_changed() noexcept override;
 
  private:
-  void build_ring();
+  void place();
+  bool next_fresh(const PoolChange& change, size_t& server) const;
   uint32_t hash(std::string_view key) const noexcept { return hash_(tag_.trim(key)); }
 
   Turn& turn_;
-  const config::ClusterConfig& cluster_;
-  const hashing::HashTag tag_;
-  const hashing::HashFn hash_;
-  std::vector<std::unique_ptr<Backend>> backends_;
-  hashing::Ring ring_;
+  Resolver& resolver_;
+  int32_t& next_id_;
+  config::ClusterSnapshot cluster_;
+  hashing::HashTag tag_;
+  hashing::HashFn hash_;
+  std::vector<std::unique_ptr<Backend>> backends_;   // one for each server, in their order
+  std::shared_ptr<const hashing::Ring> whole_ring_;  // over all of them
+  std::shared_ptr<const hashing::Ring> ring_;        // over those that are in it
   uint64_t placement_ = 0;
   std::vector<Backend*> in_ring_;  // what the ring's indexes mean
+  // Of a reload that is being prepared: the backends to come, by server; null where one is kept.
+  std::vector<std::unique_ptr<Backend>> fresh_;
+  size_t fresh_made_ = 0;  // servers looked at so far
+  LeavingBackends leaving_;
 };
 
 }  // namespace overlord::proxy

@@ -1,5 +1,5 @@
 #pragma once
-// Proxy: the process' data plane: opens the listening sockets, starts the workers, stops them.
+// Proxy: the process' data plane: starts the workers, changes what they do while they run, stops them.
 
 #include <chrono>
 #include <memory>
@@ -7,16 +7,17 @@
 
 #include "base/error.h"
 #include "net/inherited_sockets.h"
-#include "proxy/certificates.h"
+#include "proxy/file_watch.h"
+#include "proxy/reloader.h"
 #include "proxy/resolver.h"
-#include "proxy/sentinel_watch.h"
 #include "proxy/worker.h"
 
 namespace overlord::proxy {
 
 class Proxy {
  public:
-  Proxy(config::ProcessConfig process, config::ClusterFile file);
+  // load: reads the files again, for reloads.
+  Proxy(config::Configuration configuration, Reloader::Load load);
   ~Proxy();
 
   // Opens every listening socket, or says which could not be and why; then starts the workers.
@@ -24,12 +25,22 @@ class Proxy {
   // Lets requests in flight finish for at most grace_ns, then returns with all threads ended.
   void stop(uint64_t grace_ns);
   // Listening sockets that a service manager opened; before start(), which takes those that the clusters name.
-  void inherit(net::InheritedSockets sockets) { inherited_ = std::move(sockets); }
+  void inherit(net::InheritedSockets sockets) { reloader_.inherit(std::move(sockets)); }
   // Whether the loop of every worker has turned since the last call (a first call says so); asks them to turn again.
   bool pulse();
   uint32_t clients() const { return shared_.connections.load(std::memory_order_relaxed); }
+  // From now on a change of one of these files is a reload. After start().
+  void follow(std::vector<std::string> paths);
+
+  // Any thread but the workers'. What each does is in reloader.h.
+  ReloadReport reload() { return reloader_.reload(); }
+  ReloadReport rollback() { return reloader_.rollback(); }
+  Result<std::string> diff() const { return reloader_.diff(); }
+  ReloadReport last_reload() const { return reloader_.last(); }
+  const ReloadCounters& reload_counters() const { return reloader_.counters(); }
+  config::Configuration configuration() const { return reloader_.running(); }
   // Certificates that have changed are used at once and not only within seconds.
-  void reload_certificates() { certificates_.look_now(); }
+  void reload_certificates() { reloader_.look_at_certificates(); }
 
   // Asks every worker and waits for all answers, or until `limit` has passed: a worker that hangs is left out. Between
   // start() and stop(), any thread but a worker's.
@@ -39,18 +50,12 @@ class Proxy {
 
  private:
   Result<void> make_workers();
-  Result<void> open_listeners();
-  void watch_sentinels();
-  Result<void> open_listener(size_t cluster, const config::Address& address, bool tls);
-  bool listen_on_inherited(size_t cluster, const net::SocketAddress& address, bool tls);
 
   Shared shared_;
   Resolver resolver_;
   std::vector<std::unique_ptr<Worker>> workers_;
-  std::vector<std::unique_ptr<SentinelWatch>> watches_;
-  Certificates certificates_;
-  net::InheritedSockets inherited_;
-  std::vector<std::string> socket_paths_;  // unix listeners, removed at the end
+  Reloader reloader_;
+  std::unique_ptr<FileWatch> file_watch_;  // null: the files are not followed
 };
 
 }  // namespace overlord::proxy

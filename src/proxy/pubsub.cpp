@@ -9,15 +9,14 @@ namespace overlord::proxy {
 
 using routing::Failure;
 
-PubSub::PubSub(Turn& turn, Pool& pool, const config::ClusterConfig& config)
-    : turn_(turn), pool_(pool), config_(config) {}
+PubSub::PubSub(Turn& turn, Pool& pool, const std::string& name, bool ring)
+    : turn_(turn), pool_(pool), name_(name), ring_(ring) {}
 
 void PubSub::find_places(TopicKind kind, std::string_view name, std::vector<int32_t>& out) const {
   out.clear();
-  const bool ring = config_.cache_type != config::CacheType::redis_cluster;
   const bool notifications = name.starts_with("__keyspace@") || name.starts_with("__keyevent@");
   const bool everywhere =
-      kind == TopicKind::pattern ? ring || notifications : kind == TopicKind::channel && notifications;
+      kind == TopicKind::pattern ? ring_ || notifications : kind == TopicKind::channel && notifications;
   if (everywhere) {
     std::vector<Backend*> owners;
     pool_.owners(owners);
@@ -159,7 +158,7 @@ void PubSub::on_hub_lost(SubscriptionHub& hub) noexcept {
   }
   static LogEvery every(std::chrono::seconds(1));
   if (auto turn = every.next()) {
-    log_warn("cluster ", config_.name, ": lost the connection for ", hub.topics, " subscriptions; subscribing again",
+    log_warn("cluster ", name_, ": lost the connection for ", hub.topics, " subscriptions; subscribing again",
              turn.suffix());
   }
   for (const auto& [kind, name] : disappointed) {

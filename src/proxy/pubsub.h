@@ -31,7 +31,7 @@ class Subscriber {
 
 class PubSub final : public HubListener {
  public:
-  PubSub(Turn& turn, Pool& pool, const config::ClusterConfig& config);
+  PubSub(Turn& turn, Pool& pool, const std::string& name, bool ring);
 
   enum class Result : uint8_t { active, waiting, failed };
   // Once per subscriber and topic. waiting: on_subscribed follows; the subscriber gets messages from now on.
@@ -40,6 +40,11 @@ class PubSub final : public HubListener {
   void unsubscribe(Subscriber& subscriber, TopicKind kind, std::string_view name);
 
   void housekeeping();  // about once a second
+  // Topics may belong to other backends, or their backends have been replaced: they move at once.
+  void look_again() {
+    incomplete_ = true;
+    housekeeping();
+  }
 
   // HubListener
   void on_confirmed(SubscriptionHub& hub, TopicKind kind, std::string_view name) noexcept override;
@@ -76,7 +81,8 @@ class PubSub final : public HubListener {
 
   Turn& turn_;
   Pool& pool_;
-  const config::ClusterConfig& config_;
+  const std::string name_;  // of the cluster
+  const bool ring_;
   std::array<Topics, kTopicKinds> topics_;
   std::vector<std::unique_ptr<SubscriptionHub>> hubs_;
   bool incomplete_ = false;  // a topic lacks a place

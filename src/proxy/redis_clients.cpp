@@ -58,13 +58,17 @@ void add(ClientGathering& gathering, Found part) {
 
 void ask_clients(Cluster& home, const std::shared_ptr<const ClientQuery>& query,
                  const std::shared_ptr<ClientGathering>& gathering) {
-  const std::vector<Cluster*>& shares = home.shares();
-  gathering->left = shares.size();
-  for (Cluster* const share : shares) {
-    if (share == &home) continue;
-    share->turn().loop.post([&home, share, query, gathering] {
-      auto part = std::make_shared<Found>(look_up(*share, *query, nullptr));
-      home.turn().loop.post([gathering, part] { add(*gathering, std::move(*part)); });
+  // The asking session may be gone before its question arrives, and the cluster behind it: it is looked up there.
+  const std::shared_ptr<SharedCluster>& all = home.all();
+  gathering->left = 1;
+  for (size_t worker = 0; worker < all->parts.size(); ++worker) {
+    Cluster* const part = all->parts[worker].load();
+    if (part == nullptr || part == &home) continue;
+    ++gathering->left;
+    part->turn().loop.post([&back = home.turn().loop, all, worker, query, gathering] {
+      Cluster* const here = all->parts[worker].load();
+      auto found = std::make_shared<Found>(here == nullptr ? Found() : look_up(*here, *query, nullptr));
+      back.post([gathering, found] { add(*gathering, std::move(*found)); });
     });
   }
   add(*gathering, look_up(home, *query, gathering->session));

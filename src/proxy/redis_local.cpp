@@ -110,7 +110,7 @@ std::string RedisSession::info_text() const {
   if (wants("clients")) {
     section("Clients");
     line("connected_clients", std::to_string(cluster_.shared().connections.load(std::memory_order_relaxed)));
-    line("maxclients", std::to_string(cluster_.shared().process.max_connections));
+    line("maxclients", std::to_string(cluster_.process().max_connections));
     line("blocked_clients", std::to_string(ClusterTotals(cluster_).of(&ClusterCounters::blocked_clients)));
   }
   if (wants("stats")) {

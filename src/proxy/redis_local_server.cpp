@@ -20,7 +20,7 @@ using Settings = std::vector<std::pair<std::string_view, std::string>>;
 // A server's settings as they are true for clients of the proxy.
 Settings settings_of(Cluster& cluster, bool as_cluster) {
   const config::ClusterConfig& config = cluster.config();
-  const config::ProcessConfig& process = cluster.shared().process;
+  const config::ProcessConfig& process = cluster.process();
   const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(process.read_timeout).count();
   const auto slower_than = config.slowlog_slower_than.count();
   return {

@@ -34,6 +34,7 @@ class RedisSession final : public Session {
   void write_part(routing::Request& request, ChunkQueue& out) override;
   std::string_view failure_line(routing::Failure failure) const override { return routing::redis_error_line(failure); }
   void on_leave() noexcept override;
+  bool follow_user(const access::Users& before) noexcept override { return follow(user_, before); }
 
  private:
   void handle();
@@ -67,6 +68,8 @@ class RedisSession final : public Session {
   void queue_command(const redis::Command& command);
   void refuse_queued(const redis::Command& command);
   bool place_queued(const redis::Command& command);  // false: answered with an error
+  bool keys_have_moved() const;
+  bool still_on_one_node();
   void exec(const redis::Command& command);
   void answer_locals(routing::Request& request);
   void watch(const redis::Command& command);

@@ -157,8 +157,9 @@ bool RedisSession::place_queued(const Command& command) {
   RedisTransaction& t = *transaction_;
   const Placed placed = place(command);
   if (placed.found <= 0) return true;  // no keys, or arguments that the node will refuse
-  const bool fits = placed.one && (t.group == routing::kNoTarget || t.group == placed.group) &&
-                    (!t.watch.held() || t.watched_group == placed.group);
+  // Where keys have moved meanwhile EXEC looks at all of them again.
+  const bool fits = placed.one && (keys_have_moved() || ((t.group == routing::kNoTarget || t.group == placed.group) &&
+                                                         (!t.watch.held() || t.watched_group == placed.group)));
   if (!fits) {
     cluster_.counters().failed(Failure::cross_node);
     error("CROSSSLOT Keys in request don't hash to the same slot");
@@ -171,8 +172,37 @@ bool RedisSession::place_queued(const Command& command) {
   if (t.group == routing::kNoTarget) {
     t.group = placed.group;
     t.key = placed.first;
+    if (!t.watch.held()) t.placement = cluster_.pool().placement();
   }
   return true;
+}
+
+// The ring has changed since the first key was placed. (The nodes of a Redis Cluster say so themselves.)
+bool RedisSession::keys_have_moved() const {
+  const RedisTransaction& t = *transaction_;
+  return moving_pool() == nullptr && (t.group != routing::kNoTarget || t.watch.held()) &&
+         t.placement != cluster_.pool().placement();
+}
+
+// The queue, by the ring as it is now.
+bool RedisSession::still_on_one_node() {
+  redis::RequestParser parser;
+  redis::RequestParser* const present = std::exchange(parser_, &parser);
+  int32_t group = routing::kNoTarget;
+  bool one = true;
+  for (std::string_view rest = transaction_->queue_so_far(); one && !rest.empty();) {
+    if (parser.parse(rest) != redis::ParseStatus::complete) break;
+    const redis::Resolved resolved = cluster_.learned().resolve(redis::resolve_command(parser), parser);
+    const Placed placed = resolved.command == nullptr ? Placed{} : place(*resolved.command);
+    if (placed.found > 0) {
+      one = placed.one && (group == routing::kNoTarget || group == placed.group);
+      group = placed.group;
+    }
+    rest.remove_prefix(parser.size());
+    parser.reset();
+  }
+  parser_ = present;
+  return one;
 }
 
 void RedisSession::exec(const Command& command) {
@@ -188,6 +218,16 @@ void RedisSession::exec(const Command& command) {
   }
   const bool watching = t.watch.held();
   if (watching && in_flight()) return handle_later();
+  if (keys_have_moved()) [[unlikely]] {
+    if (watching) {  // what is watched may change where nobody looks: as if it had
+      end_transaction();
+      return answer_static("*-1\r\n");
+    }
+    if (!still_on_one_node()) {
+      end_transaction();
+      return plain_error("EXECABORT Transaction discarded because its keys are on several servers now");
+    }
+  }
   if (t.size() == 0 && !watching) {
     t.clear();
     return answer_static("*0\r\n");
@@ -252,6 +292,7 @@ void RedisSession::watch(const Command& command) {
   if (backend == nullptr) return routing::fail(request, Failure::no_backend);
   if (!t.watch.held() && !t.watch.take(*backend, request)) return;
   t.watched_group = placed.group;
+  t.placement = cluster_.pool().placement();
   request.command = &command;
   request.bytes = parser_->wire();
   t.watch.send(request, LeasedConnection::After::keep);

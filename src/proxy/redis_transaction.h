@@ -46,6 +46,7 @@ class RedisTransaction {
   bool queue_local(std::string_view wire, redis::ShapeId shape);
   // "MULTI", the queue, "EXEC".
   std::string_view wire();
+  std::string_view queue_so_far() const { return {bytes_.data, used_}; }  // without "EXEC"
   uint32_t size() const { return queued_ + static_cast<uint32_t>(locals_.size()); }
   uint32_t queued() const { return queued_; }                            // for the backend
   const std::vector<redis::ShapeId>& shapes() const { return shapes_; }  // of all; empty for RESP2
@@ -53,6 +54,7 @@ class RedisTransaction {
 
   int32_t group = routing::kNoTarget;          // of the keys (Route::group); none yet
   std::string key;                             // the first of them
+  uint64_t placement = 0;                      // of the pool, when the first key was placed (Pool::placement)
   LeasedConnection watch;                      // held from WATCH on
   int32_t watched_group = routing::kNoTarget;  // of the watched keys
 

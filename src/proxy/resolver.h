@@ -61,7 +61,7 @@ class ResolvedName {
  private:
   Resolver& resolver_;
   net::Loop& loop_;
-  const config::Address& address_;
+  const config::Address address_;
   bool is_name_ = false;
   std::shared_ptr<bool> asking_ = std::make_shared<bool>(false);
   std::shared_ptr<std::vector<net::SocketAddress>> addresses_ = std::make_shared<std::vector<net::SocketAddress>>();

@@ -25,7 +25,7 @@ uint64_t ScriptCache::cost(const Entry& entry) {
 }
 
 void ScriptCache::put(const ScriptSha& sha, std::string_view text) {
-  if (text.size() > max_bytes_ / 4) return;  // one that would drive all others out
+  if (text.size() > max_bytes_.load(std::memory_order_relaxed) / 4) return;  // one that would drive all others out
   const std::lock_guard lock(mutex_);
   if (const auto found = by_sha_.find(view(sha)); found != by_sha_.end()) {
     return entries_.splice(entries_.begin(), entries_, found->second);
@@ -33,7 +33,17 @@ void ScriptCache::put(const ScriptSha& sha, std::string_view text) {
   entries_.push_front({sha, std::string(text)});
   by_sha_.emplace(view(entries_.front().sha), entries_.begin());
   bytes_ += cost(entries_.front());
-  while (bytes_ > max_bytes_) {
+  shrink();
+}
+
+void ScriptCache::set_max_bytes(uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  max_bytes_.store(bytes, std::memory_order_relaxed);
+  shrink();
+}
+
+void ScriptCache::shrink() {
+  while (bytes_ > max_bytes_.load(std::memory_order_relaxed)) {
     const Entry& last = entries_.back();
     bytes_ -= cost(last);
     by_sha_.erase(view(last.sha));
@@ -59,13 +69,6 @@ void ScriptCache::clear() {
   bytes_ = 0;
   count_.store(0, std::memory_order_relaxed);
   generation_.fetch_add(1, std::memory_order_release);
-}
-
-ScriptCache& ScriptCaches::of(const config::ClusterConfig& cluster) {
-  const std::lock_guard lock(mutex_);
-  auto& cache = caches_[&cluster];
-  if (cache == nullptr) cache = std::make_unique<ScriptCache>(cluster.script_cache_size);
-  return *cache;
 }
 
 }  // namespace overlord::proxy

@@ -7,14 +7,10 @@
 #include <atomic>
 #include <cstdint>
 #include <list>
-#include <map>
-#include <memory>
 #include <mutex>
 #include <string>
 #include <string_view>
 #include <unordered_map>
-
-#include "config/config.h"
 
 namespace overlord::proxy {
 
@@ -27,7 +23,8 @@ class ScriptCache {
   // max_bytes: of the scripts' texts and what is kept with each; 0: nothing is ever kept.
   explicit ScriptCache(uint64_t max_bytes) : max_bytes_(max_bytes) {}
 
-  bool enabled() const { return max_bytes_ > 0; }
+  bool enabled() const { return max_bytes_.load(std::memory_order_relaxed) > 0; }
+  void set_max_bytes(uint64_t bytes);
   bool empty() const { return count_.load(std::memory_order_relaxed) == 0; }
   // Changes whenever a script may have left.
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
@@ -44,24 +41,15 @@ class ScriptCache {
   using Entries = std::list<Entry>;
   static std::string_view view(const ScriptSha& sha) { return {sha.data(), sha.size()}; }
   static uint64_t cost(const Entry& entry);
+  void shrink();  // under the lock
 
-  const uint64_t max_bytes_;
+  std::atomic<uint64_t> max_bytes_;
   std::atomic<size_t> count_{0};
   std::atomic<uint64_t> generation_{1};
   std::mutex mutex_;
   uint64_t bytes_ = 0;
   Entries entries_;  // the last used first
   std::unordered_map<std::string_view, Entries::iterator> by_sha_;
-};
-
-// The caches of all clusters of the process.
-class ScriptCaches {
- public:
-  ScriptCache& of(const config::ClusterConfig& cluster);
-
- private:
-  std::mutex mutex_;
-  std::map<const config::ClusterConfig*, std::unique_ptr<ScriptCache>> caches_;
 };
 
 }  // namespace overlord::proxy

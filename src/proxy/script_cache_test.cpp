@@ -60,15 +60,19 @@ TEST(ScriptCache, KeepsNoScriptThatWouldFillIt) {
   EXPECT_TRUE(none.empty());
 }
 
-TEST(ScriptCaches, AreOnePerCluster) {
-  config::ClusterConfig a;
-  config::ClusterConfig b;
-  b.script_cache_size = 0;
-  ScriptCaches caches;
-  EXPECT_EQ(&caches.of(a), &caches.of(a));
-  EXPECT_NE(&caches.of(a), &caches.of(b));
-  EXPECT_TRUE(caches.of(a).enabled());
-  EXPECT_FALSE(caches.of(b).enabled());
+TEST(ScriptCache, ShrinksToANewSize) {
+  ScriptCache cache(1 << 20);
+  const std::string texts[] = {std::string(1000, 'a'), std::string(1000, 'b')};
+  for (const std::string& text : texts) cache.put(script_sha(text), text);
+  const uint64_t before = cache.generation();
+  cache.set_max_bytes(2000);  // one fits with what is kept beside it
+  std::string found;
+  EXPECT_FALSE(cache.find(script_sha(texts[0]), found));
+  EXPECT_TRUE(cache.find(script_sha(texts[1]), found));
+  EXPECT_NE(cache.generation(), before);
+  cache.set_max_bytes(0);
+  EXPECT_FALSE(cache.enabled());
+  EXPECT_TRUE(cache.empty());
 }
 
 }  // namespace

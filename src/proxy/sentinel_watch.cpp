@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <charconv>
 #include <string>
+#include <utility>
 
 #include "base/log.h"
 #include "proxy/sentinel_connection.h"
@@ -30,10 +31,10 @@ std::string_view take_word(std::string_view& rest) {
 
 }  // namespace
 
-SentinelWatch::SentinelWatch(const config::ClusterConfig& cluster, Moved moved)
-    : cluster_(cluster),
+SentinelWatch::SentinelWatch(config::ClusterSnapshot cluster, Moved moved)
+    : cluster_(std::move(cluster)),
       moved_(std::move(moved)),
-      known_(cluster.servers.size()),
+      known_(cluster_->servers.size()),
       stop_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
 
 SentinelWatch::~SentinelWatch() {
@@ -56,27 +57,27 @@ bool SentinelWatch::stopping(int timeout_ms, int fd, bool& readable) {
 void SentinelWatch::run() {
   bool knew = true;
   for (size_t next = 0;; ++next) {
-    const config::Address& sentinel = cluster_.sentinels[next % cluster_.sentinels.size()];
+    const config::Address& sentinel = cluster_->sentinels[next % cluster_->sentinels.size()];
     const bool good = follow(sentinel);
     bool readable = false;
     if (stopping(good ? 0 : kPauseMs, -1, readable)) return;
     // One line when all of them have failed in a row, not one for each.
     if (good) {
       knew = true;
-      log_warn("cluster ", cluster_.name, ": lost sentinel ", config::to_string(sentinel), "; asking the next");
-    } else if (knew && (next + 1) % cluster_.sentinels.size() == 0) {
+      log_warn("cluster ", cluster_->name, ": lost sentinel ", config::to_string(sentinel), "; asking the next");
+    } else if (knew && (next + 1) % cluster_->sentinels.size() == 0) {
       knew = false;
-      log_error("cluster ", cluster_.name, ": no sentinel answers for every master; the last known addresses stay");
+      log_error("cluster ", cluster_->name, ": no sentinel answers for every master; the last known addresses stay");
     }
   }
 }
 
 SentinelWatch::Connection SentinelWatch::open(const config::Address& sentinel) {
-  auto made = SentinelConnection::open(cluster_, sentinel);
+  auto made = SentinelConnection::open(*cluster_, sentinel);
   if (made) return std::move(*made);
   static LogEvery every(std::chrono::seconds(5));
   if (auto turn = every.next()) {
-    log_warn("cluster ", cluster_.name, ": sentinel ", config::to_string(sentinel), ": ", made.error().message,
+    log_warn("cluster ", cluster_->name, ": sentinel ", config::to_string(sentinel), ": ", made.error().message,
              turn.suffix());
   }
   return nullptr;
@@ -100,14 +101,14 @@ bool SentinelWatch::follow(const config::Address& sentinel) {
 }
 
 bool SentinelWatch::ask_all(SentinelConnection& asker) {
-  for (size_t i = 0; i < cluster_.servers.size(); ++i) {
-    const std::string& name = cluster_.servers[i].address.path;
+  for (size_t i = 0; i < cluster_->servers.size(); ++i) {
+    const std::string& name = cluster_->servers[i].address.path;
     const Reply answer = asker.ask({"SENTINEL", "get-master-addr-by-name", name});
     if (answer == nullptr) return false;
     if (answer->type != REDIS_REPLY_ARRAY || answer->elements != 2) {
       static LogEvery every(std::chrono::seconds(5));
       if (auto turn = every.next()) {
-        log_warn("cluster ", cluster_.name, ": a sentinel does not know the master '", name, "'",
+        log_warn("cluster ", cluster_->name, ": a sentinel does not know the master '", name, "'",
                  answer->type == REDIS_REPLY_ERROR ? ": " : "", text(answer.get()), turn.suffix());
       }
       return false;
@@ -131,8 +132,8 @@ bool SentinelWatch::take_messages(SentinelConnection& listener) {
     take_word(rest);
     take_word(rest);
     const std::string_view host = take_word(rest);
-    for (size_t i = 0; i < cluster_.servers.size(); ++i) {
-      if (cluster_.servers[i].address.path == name) tell(i, host, rest);
+    for (size_t i = 0; i < cluster_->servers.size(); ++i) {
+      if (cluster_->servers[i].address.path == name) tell(i, host, rest);
     }
   }
 }
@@ -144,11 +145,11 @@ void SentinelWatch::tell(size_t server, std::string_view host, std::string_view 
   if (host.empty() || number == 0 || !found) return;
   Place& known = known_[server];
   if (found->front() == known.address && host == known.host) return;
-  log_info("cluster ", cluster_.name, ": master ", cluster_.servers[server].address.path, " is at ",
+  log_info("cluster ", cluster_->name, ": master ", cluster_->servers[server].address.path, " is at ",
            net::to_string(found->front()),
            known.address.length == 0 ? std::string() : " (was at " + net::to_string(known.address) + ")");
   known = {std::string(host), found->front()};
-  moved_(server, known.host, known.address);
+  moved_(cluster_->servers[server].address.path, known.host, known.address);
 }
 
 }  // namespace overlord::proxy

@@ -23,11 +23,11 @@ class SentinelConnection;
 
 class SentinelWatch {
  public:
-  // server: index into cluster.servers; host: as the Sentinel tells it.
-  using Moved = std::function<void(size_t server, const std::string& host, const net::SocketAddress& address)>;
+  // master: by the name that Sentinels have for it; host: as the Sentinel tells it.
+  using Moved =
+      std::function<void(const std::string& master, const std::string& host, const net::SocketAddress& address)>;
 
-  // The configuration outlives the watch.
-  SentinelWatch(const config::ClusterConfig& cluster, Moved moved);
+  SentinelWatch(config::ClusterSnapshot cluster, Moved moved);
   ~SentinelWatch();
   SentinelWatch(const SentinelWatch&) = delete;
   SentinelWatch& operator=(const SentinelWatch&) = delete;
@@ -46,7 +46,7 @@ class SentinelWatch {
   void tell(size_t server, std::string_view host, std::string_view port);
   bool stopping(int timeout_ms, int fd, bool& readable);
 
-  const config::ClusterConfig& cluster_;
+  const config::ClusterSnapshot cluster_;
   Moved moved_;
   struct Place {
     std::string host;  // as told

@@ -64,7 +64,7 @@ void Session::start(net::UniqueFd fd, bool tls) {
     header = rare().header.get();
   }
   if (tls) {
-    ClusterTls& own = turn_.tls.of(config);
+    ClusterTls& own = cluster_.tls();
     net::tls_accept(turn_.loop, stream_, std::move(fd), *this, own.clients, own.client_counters,
                     nanoseconds(config.tls_handshake_timeout), header);
   } else if (header != nullptr) {
@@ -83,6 +83,29 @@ void Session::drain() noexcept {
   if (listening_ || staying_) return die();  // what it waits for may never come
   close_when_answered();
   turn_.sessions.add(*this);
+}
+
+void Session::reconfigure(const access::Users& users, bool moved) noexcept {
+  if (life_ == Life::dead) return;
+  // An upload is one request, and what is behind it waits for it anyway.
+  if (moved && head_ != nullptr && !uploading_) wait_for_answers();
+  const uint64_t tick = cluster_.client_tick();
+  if (tick > 0 && !rare().timeouts.armed()) {
+    last_active_ = turn_.now();
+    turn_.loop.timers().arm(rare().timeouts, turn_.now(), tick);
+  }
+  if (!follow_user(users)) drain();
+}
+
+bool Session::follow(const access::User*& user, const access::Users& before) const noexcept {
+  const access::Users& now = cluster_.config().users;
+  if (user == nullptr) return true;
+  if (user == &before.default_user()) {
+    user = &now.default_user();
+    return true;
+  }
+  user = now.find(user->name());
+  return user != nullptr;
 }
 
 Session::Rare& Session::rare() {

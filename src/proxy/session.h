@@ -33,6 +33,9 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   // Closes when what is in flight has been answered; at once when nothing is.
   void drain() noexcept;
   void cut() noexcept { die(); }  // closes now
+  // The cluster's configuration has changed. users: those before, which this client's may be of. moved: requests may go
+  // to other backends, so what the client sends from now on waits until what it has in flight is answered.
+  void reconfigure(const access::Users& users, bool moved) noexcept;
   uint64_t id() const { return id_; }
   ClientSnapshot snapshot() const;
   uint32_t requests_in_flight() const { return weight_; }
@@ -106,6 +109,9 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   uint64_t unsent() const { return stream_.unsent() + ready_bytes_; }
   // Part of an answer has been written.
   bool mid_reply() const { return head_ != nullptr && head_->streaming; }
+  // The user in the place of this one of earlier users. False: there is none, and the client must not stay.
+  virtual bool follow_user(const access::Users& before) noexcept = 0;
+  bool follow(const access::User*& user, const access::Users& before) const noexcept;
   // The client is leaving: its requests have been let go.
   virtual void on_leave() noexcept {}
   // client_address.cpp

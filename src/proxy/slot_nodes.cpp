@@ -1,6 +1,7 @@
 #include "proxy/slot_nodes.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/log.h"
 
@@ -13,15 +14,23 @@ constexpr uint32_t kMissedToGo = 3;
 // Ways that differ by less than a quarter and this are taken for the same.
 constexpr uint64_t kSameWay = 200'000;
 
+// New backends are made so many at a time, as each opens sockets.
+constexpr size_t kMostAtOnce = 8;
+
 }  // namespace
 
-SlotNodes::SlotNodes(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id,
+SlotNodes::SlotNodes(Turn& turn, config::ClusterSnapshot cluster, Resolver& resolver, int32_t& next_id,
                      HealthListener& listener)
-    : turn_(turn), cluster_(cluster), resolver_(resolver), next_id_(next_id), listener_(listener) {
+    : turn_(turn),
+      cluster_(std::move(cluster)),
+      resolver_(resolver),
+      next_id_(next_id),
+      listener_(listener),
+      leaving_(turn) {
   owner_.fill(kNobody);
   previous_.fill(kNobody);
   changed_.fill(0);
-  for (const config::ServerConfig& seed : cluster.servers) make(seed, NameLookup::now);
+  for (const config::ServerConfig& seed : cluster_->servers) make(seed, NameLookup::now);
 }
 
 SlotNode* SlotNodes::make(config::ServerConfig server, NameLookup lookup) {
@@ -38,6 +47,66 @@ SlotNode* SlotNodes::make(config::ServerConfig server, NameLookup lookup) {
   node->backend = backends_.back().get();
   nodes_[index] = std::move(node);
   return nodes_[index].get();
+}
+
+bool SlotNodes::next_fresh(size_t& index) const {
+  while (index < nodes_.size() && (nodes_[index] == nullptr || !nodes_[index]->started)) ++index;
+  return index < nodes_.size();
+}
+
+void SlotNodes::make_fresh(const PoolChange& change) {
+  const SlotNode& node = *nodes_[fresh_made_];
+  fresh_.resize(nodes_.size());
+  fresh_[fresh_made_++] =
+      std::make_unique<Backend>(turn_, change.config, node.server, next_id_++, listener_, resolver_, NameLookup::later);
+  fresh_[fresh_made_ - 1]->start();
+}
+
+bool SlotNodes::prepare(const PoolChange& change) {
+  if (!change.new_connections) return true;
+  for (size_t made = 0; made < kMostAtOnce && next_fresh(fresh_made_); ++made) make_fresh(change);
+  if (next_fresh(fresh_made_)) return false;
+  return std::ranges::all_of(fresh_, [](const auto& backend) { return backend == nullptr || backend->settled(); });
+}
+
+void SlotNodes::commit(const PoolChange& change) {
+  cluster_ = change.config;
+  fresh_.resize(nodes_.size());
+  for (const auto& node : nodes_) {
+    if (node == nullptr) continue;
+    if (!change.new_connections) {
+      node->backend->use(cluster_, node->server);
+      continue;
+    }
+    // One that appeared or was started since, or that nobody has used yet, has none that is connected.
+    std::unique_ptr<Backend>& fresh = fresh_[node->index];
+    if (fresh == nullptr || &fresh->server() != &node->server) {
+      fresh =
+          std::make_unique<Backend>(turn_, cluster_, node->server, next_id_++, listener_, resolver_, NameLookup::later);
+      if (node->started) fresh->start();
+    }
+    replace_backend(*node, std::move(fresh));
+  }
+  fresh_.clear();
+  fresh_made_ = 0;
+  if (change.new_servers) doubt_all_but_seeds();
+}
+
+void SlotNodes::replace_backend(SlotNode& node, std::unique_ptr<Backend> fresh) {
+  const auto at = std::ranges::find_if(backends_, [&](const auto& b) { return b.get() == node.backend; });
+  node.ping.reset();
+  node.backend = fresh.get();
+  std::swap(*at, fresh);
+  leaving_.add(std::move(fresh));
+}
+
+void SlotNodes::doubt_all_but_seeds() {
+  add_seeds();
+  for (const auto& node : nodes_) {
+    if (node == nullptr) continue;
+    node->doubtful = std::ranges::none_of(
+        cluster_->servers, [&](const config::ServerConfig& seed) { return seed.address == node->server.address; });
+  }
 }
 
 SlotNode* SlotNodes::find(std::string_view host, uint16_t port) const {
@@ -63,7 +132,7 @@ SlotNode* SlotNodes::add(std::string_view host, uint16_t port) {
 }
 
 void SlotNodes::add_seeds() {
-  for (const config::ServerConfig& seed : cluster_.servers) {
+  for (const config::ServerConfig& seed : cluster_->servers) {
     const bool known = std::ranges::any_of(
         nodes_, [&](const auto& node) { return node != nullptr && node->server.address == seed.address; });
     if (!known) make(seed, NameLookup::later);
@@ -113,6 +182,7 @@ bool SlotNodes::apply(const redis::Topology& topology) {
     if (master == nullptr) continue;
     master->missed = 0;
     master->named = true;
+    master->doubtful = false;
     for (const redis::SlotRange range : shard.slots) {
       for (uint32_t slot = range.first; slot <= range.last; ++slot) {
         named.set(slot);
@@ -140,11 +210,12 @@ void SlotNodes::add_replicas(SlotNode& master, const redis::TopologyShard& shard
     if (replica == nullptr) continue;
     replica->missed = 0;
     replica->named = true;
-    if (cluster_.read_from == config::ReadFrom::master) continue;
+    replica->doubtful = false;
+    if (cluster_->read_from == config::ReadFrom::master) continue;
     start(*replica);
     // Where no offsets are told they are all 0.
     const uint64_t lag = shard.master.offset > one.offset ? shard.master.offset - one.offset : 0;
-    const bool near = cluster_.max_replica_lag == 0 || lag <= cluster_.max_replica_lag;
+    const bool near = cluster_->max_replica_lag == 0 || lag <= cluster_->max_replica_lag;
     if (one.healthy && near) master.replicas.push_back(replica->index);
   }
   choose_readers(master);
@@ -152,7 +223,7 @@ void SlotNodes::add_replicas(SlotNode& master, const redis::TopologyShard& shard
 
 void SlotNodes::choose_readers(SlotNode& master) {
   master.readers = master.replicas;
-  if (cluster_.read_from != config::ReadFrom::nearest) return;
+  if (cluster_->read_from != config::ReadFrom::nearest) return;
   master.readers.push_back(master.index);
   const auto way = [this](uint16_t index) {
     const SlotNode& node = *nodes_[index];
@@ -164,7 +235,7 @@ void SlotNodes::choose_readers(SlotNode& master) {
 }
 
 void SlotNodes::ping() {
-  if (cluster_.read_from != config::ReadFrom::nearest) return;
+  if (cluster_->read_from != config::ReadFrom::nearest) return;
   for (const auto& node : nodes_) {
     if (node == nullptr || !node->started) continue;
     if (node->ping == nullptr) node->ping = std::make_unique<NodePing>(turn_, *node->backend);
@@ -183,10 +254,11 @@ SlotNode* SlotNodes::reader(uint16_t slot, uint32_t client) const {
     SlotNode* node = nodes_[master->readers[(client + i) % count]].get();
     if (!node->backend->failing()) return node;
   }
-  return cluster_.read_from == config::ReadFrom::replica ? nullptr : master;
+  return cluster_->read_from == config::ReadFrom::replica ? nullptr : master;
 }
 
 void SlotNodes::drop_gone() {
+  if (!fresh_.empty()) return;  // a reload is being prepared for these nodes
   gone_.clear();
   for (auto& node : nodes_) {
     if (node == nullptr || node->slots > 0 || !node->backend->idle()) continue;
@@ -197,7 +269,7 @@ void SlotNodes::drop_gone() {
     const auto at = std::ranges::find_if(backends_, [&](const auto& b) { return b.get() == node->backend; });
     static LogEvery every(std::chrono::seconds(1), LogEvery::kBurst);
     if (auto turn = every.next()) {
-      log_info("cluster ", cluster_.name, ": ", node->server.ring_name, " is not one of its nodes (any more)",
+      log_info("cluster ", cluster_->name, ": ", node->server.ring_name, " is not one of its nodes (any more)",
                turn.suffix());
     }
     for (uint16_t& before : previous_) {

@@ -17,7 +17,9 @@
 #include "hashing/slot.h"
 #include "protocol/redis/topology.h"
 #include "proxy/backend.h"
+#include "proxy/leaving_backends.h"
 #include "proxy/node_ping.h"
+#include "proxy/pool.h"
 
 namespace overlord::proxy {
 
@@ -29,6 +31,8 @@ struct SlotNode {
   uint32_t missed = 0;  // descriptions in a row that did not name it
   bool named = false;   // by any description
   bool started = false;
+  // Known from before other seeds were configured, and named by none of what they lead to: not to be asked, nor believed.
+  bool doubtful = false;
   std::unique_ptr<NodePing> ping;  // read_from nearest only
   // A master's: nodes that may be read from, the choice of read_from among them being made by readers.
   std::vector<uint16_t> replicas;
@@ -38,8 +42,11 @@ struct SlotNode {
 class SlotNodes {
  public:
   // next_id: the worker's counter of backend ids. The seeds' names are looked up at once, those of other nodes later.
-  SlotNodes(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id,
+  SlotNodes(Turn& turn, config::ClusterSnapshot cluster, Resolver& resolver, int32_t& next_id,
             HealthListener& listener);
+  // As in Pool. With other seeds the nodes that are known stay in use until these tell who has the slots.
+  bool prepare(const PoolChange& change);
+  void commit(const PoolChange& change);
 
   // null: nobody has it.
   SlotNode* owner(uint16_t slot) const {
@@ -81,13 +88,17 @@ class SlotNodes {
   };
 
   SlotNode* make(config::ServerConfig server, NameLookup lookup);
+  bool next_fresh(size_t& index) const;
+  void make_fresh(const PoolChange& change);
+  void replace_backend(SlotNode& node, std::unique_ptr<Backend> fresh);
+  void doubt_all_but_seeds();
   void set_owner(uint16_t slot, uint16_t index);
   void start(SlotNode& node);
   void add_replicas(SlotNode& master, const redis::TopologyShard& shard);
   void choose_readers(SlotNode& master);
 
   Turn& turn_;
-  const config::ClusterConfig& cluster_;
+  config::ClusterSnapshot cluster_;
   Resolver& resolver_;
   int32_t& next_id_;
   HealthListener& listener_;
@@ -96,6 +107,10 @@ class SlotNodes {
   std::vector<std::unique_ptr<SlotNode>> nodes_;  // by index; null where one has left
   std::vector<std::unique_ptr<Backend>> backends_;
   std::vector<Gone> gone_;
+  // Of a reload that is being prepared: the backends to come, by node; null where there is none.
+  std::vector<std::unique_ptr<Backend>> fresh_;
+  size_t fresh_made_ = 0;  // nodes looked at so far
+  LeavingBackends leaving_;
   size_t served_ = 0;
   std::bitset<hashing::kSlots> unnamed_;  // the last description named no owner
 

@@ -1,6 +1,7 @@
 #include "proxy/slot_pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "protocol/redis/command.h"
 #include "proxy/duration.h"
@@ -49,15 +50,28 @@ uint64_t SlotPool::Attempt::scratch() const {
   return redirections | uint64_t{waits} << 8 | uint64_t{counted} << 16 | uint64_t{again} << 17;
 }
 
-SlotPool::SlotPool(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id)
+SlotPool::SlotPool(Turn& turn, config::ClusterSnapshot cluster, Resolver& resolver, int32_t& next_id)
     : turn_(turn),
-      cluster_(cluster),
       tag_("{}", hashing::Compat::twemproxy),  // the rule for an empty tag is that of Redis Cluster
-      stray_(cluster.read_from != config::ReadFrom::master),
-      patience_(cluster.read_timeout.count() > 0 ? nanoseconds(cluster.read_timeout) : kLongestPatience),
       nodes_(turn, cluster, resolver, next_id, *this),
       refresher_(turn, cluster, nodes_),
-      waiting_(turn, *this) {}
+      waiting_(turn, *this) {
+  use(std::move(cluster));
+}
+
+void SlotPool::use(config::ClusterSnapshot cluster) {
+  cluster_ = std::move(cluster);
+  stray_ = cluster_->read_from != config::ReadFrom::master;
+  patience_ = cluster_->read_timeout.count() > 0 ? nanoseconds(cluster_->read_timeout) : kLongestPatience;
+}
+
+void SlotPool::commit(const PoolChange& change) {
+  const bool followed_replicas = stray_;
+  use(change.config);
+  nodes_.commit(change);
+  refresher_.use(change.config, change.new_servers);
+  if (stray_ && !followed_replicas) refresher_.ask();
+}
 
 void SlotPool::housekeeping() {
   for (const auto& backend : nodes_.backends()) backend->close_idle_spares();
@@ -92,7 +106,7 @@ void SlotPool::send_by_map(Request& request, uint32_t attempt) noexcept {
   const auto slot = static_cast<uint16_t>(request.key_hash);
   if (may_stray(request)) {
     // Where the master would do as well it gets what a replica could not answer.
-    const bool master_too = attempt > 0 && cluster_.read_from != config::ReadFrom::replica;
+    const bool master_too = attempt > 0 && cluster_->read_from != config::ReadFrom::replica;
     SlotNode* reader = master_too ? nodes_.owner(slot) : nodes_.reader(slot, request.lane->number + attempt);
     if (reader == nullptr && nodes_.owner(slot) != nullptr) return routing::fail(request, Failure::no_backend);
     return send_to(request, reader);
@@ -202,7 +216,7 @@ bool SlotPool::redirect(Request& request, Request& answered, Attempt attempt, co
   SlotNode* node = node_of(to, answered, trusted);
   if (moved) {
     refresher_.ask();
-    if (node != nullptr && trusted && to.slot == request.key_hash) nodes_.assign(to.slot, *node);
+    if (node != nullptr && trusted && !node->doubtful && to.slot == request.key_hash) nodes_.assign(to.slot, *node);
   }
   if (!request.copy || attempt.redirections == kMostRedirections) {
     turn_.requests.drop_reply(answered);
@@ -233,7 +247,7 @@ Backend* SlotPool::redirected(Backend& from, std::string_view error, bool& askin
   if (to.kind != Redirection::Kind::moved && !asking) return nullptr;
   refresher_.ask();
   SlotNode* const node = nodes_.add(to.host.empty() ? from.server().address.host : to.host, to.port);
-  if (node != nullptr && !asking) nodes_.assign(to.slot, *node);
+  if (node != nullptr && !asking && !node->doubtful) nodes_.assign(to.slot, *node);
   return node == nullptr ? nullptr : node->backend;
 }
 
@@ -313,7 +327,7 @@ void SlotPool::broadcast(Request& parent, routing::Wire wire, std::string_view b
 void SlotPool::explain(std::string_view key, std::string& out) const {
   const uint16_t slot = slot_of(key);
   const SlotNode* node = nodes_.owner(slot);
-  out.append("cluster ").append(cluster_.name).append(": slot of '").append(tag_.trim(key)).append("' is ");
+  out.append("cluster ").append(cluster_->name).append(": slot of '").append(tag_.trim(key)).append("' is ");
   out.append(std::to_string(slot)).append(" -> ");
   out.append(node != nullptr ? node->backend->name() : "not served by any node").append("\n");
 }

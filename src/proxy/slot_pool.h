@@ -32,9 +32,13 @@ namespace overlord::proxy {
 class SlotPool final : public Pool, public HealthListener, public RetryListener {
  public:
   // next_id: the worker's counter of backend ids.
-  SlotPool(Turn& turn, const config::ClusterConfig& cluster, Resolver& resolver, int32_t& next_id);
+  SlotPool(Turn& turn, config::ClusterSnapshot cluster, Resolver& resolver, int32_t& next_id);
 
-  void start() override { refresher_.start(); }
+  void start() override {
+    if (!cluster_->servers.empty()) refresher_.start();
+  }
+  bool prepare(const PoolChange& change) override { return nodes_.prepare(change); }
+  void commit(const PoolChange& change) override;
   void housekeeping() override;
   const std::vector<std::unique_ptr<Backend>>& backends() const override { return nodes_.backends(); }
   void owners(std::vector<Backend*>& out) const override { nodes_.owners(out); }
@@ -84,10 +88,12 @@ class SlotPool final : public Pool, public HealthListener, public RetryListener 
   static bool overtaken(const routing::Request& request);
 
   Turn& turn_;
-  const config::ClusterConfig& cluster_;
+  void use(config::ClusterSnapshot cluster);
+
+  config::ClusterSnapshot cluster_;
   const hashing::HashTag tag_;
-  const bool stray_;         // reads may go to replicas
-  const uint64_t patience_;  // ns from the first send until an error is the answer
+  bool stray_ = false;     // reads may go to replicas
+  uint64_t patience_ = 0;  // ns from the first send until an error is the answer
   SlotNodes nodes_;
   TopologyRefresher refresher_;
   RetryList waiting_;

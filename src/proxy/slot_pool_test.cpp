@@ -57,7 +57,8 @@ class SlotPoolTest : public testing::Test {
   }
 
   void make() {
-    pool_ = std::make_unique<SlotPool>(turn_, config_, resolver_, next_id_);
+    pool_ =
+        std::make_unique<SlotPool>(turn_, std::make_shared<const config::ClusterConfig>(config_), resolver_, next_id_);
     pool_->start();
     advance(10 * kMillisecond);
   }

@@ -74,7 +74,8 @@ class LiveProxy : public testing::Test {
         "servers = [\"127.0.0.1:1:1 one\", \"127.0.0.1:2:1 two\"]\n",
         "f");
     ASSERT_TRUE(file.ok());
-    proxy = std::make_unique<Proxy>(config::ProcessConfig{.stat = "x", .workers = 2}, *file.value);
+    proxy = std::make_unique<Proxy>(
+        config::make_configuration(config::ProcessConfig{.stat = "x", .workers = 2}, *file.value), Reloader::Load());
     const auto started = proxy->start();
     ASSERT_TRUE(started.has_value()) << started.error().message;
   }

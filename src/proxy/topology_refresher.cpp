@@ -19,8 +19,8 @@ constexpr uint64_t kPatience = 1'000 * kMillisecond;
 
 }  // namespace
 
-TopologyRefresher::TopologyRefresher(Turn& turn, const config::ClusterConfig& cluster, SlotNodes& nodes)
-    : turn_(turn), cluster_(cluster), nodes_(nodes), gap_(kFirstGap) {
+TopologyRefresher::TopologyRefresher(Turn& turn, config::ClusterSnapshot cluster, SlotNodes& nodes)
+    : turn_(turn), cluster_(std::move(cluster)), nodes_(nodes), gap_(kFirstGap) {
   timer_.set([](void* self) { static_cast<TopologyRefresher*>(self)->work(); }, this);
 }
 
@@ -34,6 +34,17 @@ void TopologyRefresher::ask() {
   if (request_ != nullptr) return;  // the next question follows the present one
   const uint64_t now = turn_.now();
   arm(next_allowed_ > now ? next_allowed_ - now : 0);
+}
+
+void TopologyRefresher::use(config::ClusterSnapshot cluster, bool new_seeds) {
+  cluster_ = std::move(cluster);
+  if (!new_seeds) return;
+  let_go();
+  timer_.cancel();
+  round_open_ = wanted_ = false;
+  gap_ = kFirstGap;
+  next_allowed_ = 0;
+  ask();
 }
 
 void TopologyRefresher::work() {
@@ -52,10 +63,11 @@ bool TopologyRefresher::next_node(SlotNode*& node) {
   if (!std::exchange(round_open_, true)) {
     round_.clear();
     bool reachable = false;
-    for (const auto& backend : nodes_.backends()) reachable = reachable || !backend->failing();
+    const auto believed = [this](const Backend& backend) { return !nodes_.find(backend)->doubtful; };
+    for (const auto& backend : nodes_.backends()) reachable = reachable || (!backend->failing() && believed(*backend));
     if (!reachable) nodes_.add_seeds();
     for (const auto& backend : nodes_.backends()) {
-      if (!reachable || !backend->failing()) round_.push_back(backend->id());
+      if ((!reachable || !backend->failing()) && believed(*backend)) round_.push_back(backend->id());
     }
     std::ranges::shuffle(round_, random_);
   }
@@ -77,7 +89,7 @@ void TopologyRefresher::ask_next() {
   if (!next_node(node)) {
     static LogEvery every(std::chrono::seconds(5));
     if (auto turn = every.next()) {
-      log_warn("cluster ", cluster_.name, ": no node says who has which slot; asking again", turn.suffix());
+      log_warn("cluster ", cluster_->name, ": no node says who has which slot; asking again", turn.suffix());
     }
     wanted_ = true;
     gap_ = std::min(gap_ * 2, kLastGap);
@@ -119,13 +131,13 @@ void TopologyRefresher::read_answer() {
       const bool changed = nodes_.apply(*topology);
       gap_ = changed ? kFirstGap : std::min(gap_ * 2, kLastGap);
       if (!std::exchange(known_, true) || changed) {
-        log_info("cluster ", cluster_.name, ": ", nodes_.slots_served(), " slots served, ", topology->shards.size(),
+        log_info("cluster ", cluster_->name, ": ", nodes_.slots_served(), " slots served, ", topology->shards.size(),
                  " masters");
       }
     } else {
       static LogEvery every(std::chrono::seconds(5));
       if (auto turn = every.next()) {
-        log_warn("cluster ", cluster_.name, ": asked for the cluster's nodes, ", asked_,
+        log_warn("cluster ", cluster_->name, ": asked for the cluster's nodes, ", asked_,
                  " answered: ", topology ? std::string("no slot is served") : topology.error().message, turn.suffix());
       }
     }
@@ -139,7 +151,7 @@ void TopologyRefresher::read_answer() {
 void TopologyRefresher::rest() {
   const uint64_t now = turn_.now();
   next_allowed_ = now + around(gap_);
-  const uint64_t period = cluster_.read_from == config::ReadFrom::master ? kPeriod : kReplicaPeriod;
+  const uint64_t period = cluster_->read_from == config::ReadFrom::master ? kPeriod : kReplicaPeriod;
   arm(wanted_ ? next_allowed_ - now : around(period));
 }
 

@@ -19,11 +19,13 @@ namespace overlord::proxy {
 
 class TopologyRefresher final : public routing::RequestOwner {
  public:
-  TopologyRefresher(Turn& turn, const config::ClusterConfig& cluster, SlotNodes& nodes);
+  TopologyRefresher(Turn& turn, config::ClusterSnapshot cluster, SlotNodes& nodes);
   ~TopologyRefresher();
 
   void start() { ask(); }
   void ask();
+  // The configuration after a reload; new_seeds: they are asked at once.
+  void use(config::ClusterSnapshot cluster, bool new_seeds);
   // A description was read at least once.
   bool known() const { return known_; }
 
@@ -41,7 +43,7 @@ class TopologyRefresher final : public routing::RequestOwner {
   uint64_t around(uint64_t delay);  // half to one and a half of it
 
   Turn& turn_;
-  const config::ClusterConfig& cluster_;
+  config::ClusterSnapshot cluster_;
   SlotNodes& nodes_;
   net::Timer timer_;
   redis::TopologyQuestion question_ = redis::TopologyQuestion::shards;

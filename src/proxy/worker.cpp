@@ -24,11 +24,7 @@ constexpr int kHeapTrims = 4;
 }  // namespace
 
 Worker::Worker(uint32_t index, std::unique_ptr<net::Loop> loop, Shared& shared, Resolver& resolver)
-    : index_(index), loop_(std::move(loop)), turn_(*loop_) {
-  turn_.timing = shared.process.use_metrics && !shared.process.stat.empty();
-  for (const config::ClusterConfig& config : shared.file.clusters) {
-    clusters_.push_back(std::make_unique<Cluster>(turn_, shared, config, resolver, next_backend_));
-  }
+    : index_(index), loop_(std::move(loop)), shared_(shared), resolver_(resolver), turn_(*loop_) {
   housekeeping_.set([](void* self) { static_cast<Worker*>(self)->housekeeping(); }, this);
 }
 
@@ -37,14 +33,16 @@ Worker::~Worker() {
   clusters_.clear();
 }
 
-void Worker::post_tls(const config::ClusterConfig& cluster, TlsSide side, net::TlsContextPtr context) {
-  loop_->post(
-      [this, &cluster, side, context = std::move(context)]() mutable { use_tls(cluster, side, std::move(context)); });
+void Worker::set_up(ReloadPlan& plan) {
+  turn_.timing = plan.process->use_metrics && !plan.process->stat.empty();
+  prepare(plan);
+  follow_listeners(plan);
 }
 
-void Worker::listen(size_t cluster, net::UniqueFd fd, bool exclusive, bool tls) {
-  listeners_.push_back(std::make_unique<Listener>(*this, cluster, tls));
-  listeners_.back()->id = loop_->listen(std::move(fd), *listeners_.back(), exclusive);
+void Worker::post_tls(const std::string& cluster, TlsSide side, net::TlsContextPtr context) {
+  loop_->post([this, cluster, side, context = std::move(context)]() mutable {
+    turn_.tls.of(cluster)->use(side, std::move(context));
+  });
 }
 
 void Worker::start() {
@@ -52,6 +50,7 @@ void Worker::start() {
     const std::string name = "worker-" + std::to_string(index_);
     ::pthread_setname_np(::pthread_self(), name.c_str());
     turn_.warm_up();
+    running_ = true;
     for (auto& cluster : clusters_) cluster->start();
     loop_->timers().arm(housekeeping_, loop_->now(), kSecond);
     loop_->run(*this);
@@ -62,7 +61,7 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
-void Worker::take(size_t cluster, net::UniqueFd fd, bool tls) {
+void Worker::take(const std::shared_ptr<SharedCluster>& cluster, net::UniqueFd fd, bool tls) {
   if (stopping_) return;
   // The kernel spreads connections by hash; a few long-lived ones can all land here.
   Worker* least = this;
@@ -73,15 +72,16 @@ void Worker::take(size_t cluster, net::UniqueFd fd, bool tls) {
   if (least != this && mine >= least->connections() + kSkew && mine / 4 * 3 >= least->connections()) {
     least->connections_.fetch_add(1, std::memory_order_relaxed);
     auto handed = std::make_shared<net::UniqueFd>(std::move(fd));
-    least->loop_->post([least, cluster, handed, tls] { least->serve(cluster, std::move(*handed), tls); });
+    least->loop_->post([least, cluster, handed, tls] { least->serve(*cluster, std::move(*handed), tls); });
     return;
   }
   connections_.fetch_add(1, std::memory_order_relaxed);
-  serve(cluster, std::move(fd), tls);
+  serve(*cluster, std::move(fd), tls);
 }
 
-void Worker::serve(size_t cluster, net::UniqueFd fd, bool tls) {
-  if (!stopping_) clusters_[cluster]->accept(std::move(fd), tls);
+void Worker::serve(const SharedCluster& cluster, net::UniqueFd fd, bool tls) {
+  Cluster* const part = part_of(cluster);
+  if (!stopping_ && part != nullptr) part->accept(std::move(fd), tls);
 }
 
 void Worker::end_of_turn() {
@@ -130,6 +130,7 @@ void Worker::housekeeping() {
     peak += cluster->take_peak();
     cluster->housekeeping();
   }
+  bury_gone();
   // What a burst leaves behind is small pieces that the allocator keeps unless asked, also after the pools gave them
   // back, which takes them a few rounds.
   most_open_ = std::max(most_open_, peak);
@@ -148,9 +149,10 @@ void Worker::housekeeping() {
   }
 }
 
-void Worker::move_backend(size_t cluster, size_t server, const std::string& host, const net::SocketAddress& address) {
-  loop_->post([this, cluster, server, host, address] {
-    clusters_[cluster]->pool().backends()[server]->move_to(host, address);
+void Worker::move_backend(const std::shared_ptr<SharedCluster>& cluster, const std::string& master,
+                          const std::string& host, const net::SocketAddress& address) {
+  loop_->post([this, cluster, master, host, address] {
+    if (Cluster* const part = part_of(*cluster)) part->pool().sentinel_moved(master, host, address);
   });
 }
 
@@ -173,7 +175,7 @@ WorkerSnapshot Worker::snapshot() {
 }
 
 Cluster* Worker::find_cluster(std::string_view name) {
-  const auto found = std::ranges::find_if(clusters_, [&](const auto& each) { return each->config().name == name; });
+  const auto found = std::ranges::find_if(clusters_, [&](const auto& each) { return each->name() == name && !each->leaving(); });
   return found == clusters_.end() ? nullptr : found->get();
 }
 

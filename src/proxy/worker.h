@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "net/loop.h"
 #include "proxy/cluster.h"
+#include "proxy/reload_plan.h"
 #include "proxy/snapshot.h"
 #include "proxy/turn.h"
 
@@ -23,17 +24,15 @@ class Worker final : public net::TurnHandler {
 
   // Where this worker hands accepted connections when it has more than its share. Before start().
   void set_peers(std::vector<Worker*> peers) { peers_ = std::move(peers); }
-  // cluster: index into the file. Before start().
-  void listen(size_t cluster, net::UniqueFd fd, bool exclusive, bool tls);
-  // From now on new connections use this context. Before start(); the other one from any thread.
-  void use_tls(const config::ClusterConfig& cluster, TlsSide side, net::TlsContextPtr context) {
-    turn_.tls.of(cluster).use(side, std::move(context));
-  }
-  void post_tls(const config::ClusterConfig& cluster, TlsSide side, net::TlsContextPtr context);
+  // Carries out the plan in which everything is new. Before start().
+  void set_up(ReloadPlan& plan);
   void start();
 
-  // Any thread. Backend number `server` of the cluster is at this address now.
-  void move_backend(size_t cluster, size_t server, const std::string& host, const net::SocketAddress& address);
+  // Any thread. From now on new connections use this context.
+  void post_tls(const std::string& cluster, TlsSide side, net::TlsContextPtr context);
+  // Any thread. That master of the cluster is at this address now.
+  void move_backend(const std::shared_ptr<SharedCluster>& cluster, const std::string& master, const std::string& host,
+                    const net::SocketAddress& address);
   // Any thread. Closes listeners, lets what is in flight finish until the deadline, then ends the thread.
   void ask_stop(uint64_t grace_ns);
   void join();
@@ -47,6 +46,10 @@ class Worker final : public net::TurnHandler {
   // Likewise; null: there is none of that name.
   Cluster* find_cluster(std::string_view name);
   const std::vector<std::unique_ptr<Cluster>>& clusters() const { return clusters_; }
+  // A reload, on the worker's thread. prepare() makes what is new and lets it connect; called again until it returns
+  // true, or no longer. commit() puts the new configuration in force.
+  bool prepare(const ReloadPlan& plan);
+  void commit(ReloadPlan& plan);
 
   uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
@@ -57,18 +60,24 @@ class Worker final : public net::TurnHandler {
   // One listening socket of one cluster.
   class Listener final : public net::AcceptHandler {
    public:
-    Listener(Worker& worker, size_t cluster, bool tls) : worker_(worker), cluster_(cluster), tls_(tls) {}
-    void on_accept(net::UniqueFd fd) override { worker_.take(cluster_, std::move(fd), tls_); }
+    Listener(Worker& worker, std::string where) : address(std::move(where)), worker_(worker) {}
+    void on_accept(net::UniqueFd fd) override { worker_.take(cluster, std::move(fd), tls); }
+
+    const std::string address;
+    std::shared_ptr<SharedCluster> cluster;
+    bool tls = false;
     net::ListenerId id;
 
    private:
     Worker& worker_;
-    size_t cluster_;
-    bool tls_;
   };
 
-  void take(size_t cluster, net::UniqueFd fd, bool tls);
-  void serve(size_t cluster, net::UniqueFd fd, bool tls);
+  Cluster* part_of(const SharedCluster& cluster) const;
+  void add_part(const ClusterChange& change, const config::ProcessSnapshot& process);
+  void follow_listeners(ReloadPlan& plan);
+  void bury_gone();
+  void take(const std::shared_ptr<SharedCluster>& cluster, net::UniqueFd fd, bool tls);
+  void serve(const SharedCluster& cluster, net::UniqueFd fd, bool tls);
   void count_connections();
   void tell_unfinished();
   void begin_stop(uint64_t grace_ns);
@@ -76,6 +85,8 @@ class Worker final : public net::TurnHandler {
 
   const uint32_t index_;
   std::unique_ptr<net::Loop> loop_;
+  Shared& shared_;
+  Resolver& resolver_;
   Turn turn_;
   int32_t next_backend_ = 0;  // id; pools may make backends at any time
   std::vector<std::unique_ptr<Cluster>> clusters_;
@@ -84,6 +95,7 @@ class Worker final : public net::TurnHandler {
   std::atomic<uint32_t> connections_{0};
   uint32_t pulses_asked_ = 0;  // of the thread that calls pulse()
   std::atomic<uint32_t> pulses_answered_{0};
+  bool running_ = false;
   bool stopping_ = false;
   bool loop_finished_ = false;
   uint64_t stop_deadline_ = 0;
