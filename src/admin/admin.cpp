@@ -90,7 +90,10 @@ http::Response Admin::metrics() {
   response.type = "text/plain; version=0.0.4; charset=utf-8";
   response.body = metrics_page(snapshot(), {.process = process_facts(),
                                             .started_at = proxy_.shared().started_at,
-                                            .max_connections = proxy_.configuration().process->max_connections});
+                                            .max_connections = proxy_.configuration().process->max_connections,
+                                            .reloads_applied = proxy_.reload_counters().applied.get(),
+                                            .reloads_unchanged = proxy_.reload_counters().unchanged.get(),
+                                            .reloads_refused = proxy_.reload_counters().refused.get()});
   return response;
 }
 

@@ -221,6 +221,10 @@ void add_workers(Exposition& out, const proxy::Snapshot& snapshot) {
 void add_process(Exposition& out, const proxy::Snapshot& snapshot, const PageFacts& facts) {
   out.family("overlord_proxy_max_connections");
   out.sample({}, uint64_t{facts.max_connections});
+  out.family("overlord_proxy_reloads_total");
+  out.sample({"applied"}, facts.reloads_applied);
+  out.sample({"unchanged"}, facts.reloads_unchanged);
+  out.sample({"refused"}, facts.reloads_refused);
   out.family("overlord_proxy_build_info");
   out.sample({OVERLORD_VERSION, "g++ " __VERSION__, snapshot.parts.empty() ? "" : snapshot.parts.front().driver},
              uint64_t{1});

@@ -69,6 +69,8 @@ constexpr Family kFamilies[] = {
     {"overlord_proxy_memory_bytes", gauge, "owner,state",
      "Bytes in the workers' pools by owner (chunks: output and large replies; buffers: pieces of messages, without those beyond 64 KiB; requests) and state (used, free)."},
     {"overlord_proxy_max_connections", gauge, "", "The limit of client connections over all clusters; 0: none."},
+    {"overlord_proxy_reloads_total", counter, "outcome",
+     "Reloads of the configuration: applied, unchanged (nothing had changed) and refused (the files had errors)."},
     {"overlord_proxy_build_info", gauge, "version,compiler,io", "1, with what the program was built as and the io driver it uses."},
     {"process_cpu_seconds_total", counter, "", "CPU time of the process, user and system."},
     {"process_resident_memory_bytes", gauge, "", "Resident memory of the process."},

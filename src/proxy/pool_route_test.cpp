@@ -224,6 +224,108 @@ TEST_F(PoolRouteTest, SeveralMayBeOutAtOnce) {
   EXPECT_EQ(link_of(target - kFirstId).sent, "GET k1\r\n");
 }
 
+TEST_F(PoolRouteTest, AReloadKeepsWhatIsTheSameAndLetsTheRestFinish) {
+  make_and_accept_all();
+  const auto key_for = [this](int32_t id) {
+    for (int i = 0;; ++i) {
+      if (pool_->target(key_of(i)) == id) return key_of(i);
+    }
+  };
+  const std::string of_first = key_for(kFirstId);
+  Asker& late = send(of_first);
+  // The first server goes, the second weighs more, a fifth comes.
+  PoolChange change;
+  auto next = std::make_shared<config::ClusterConfig>(config_);
+  next->servers.erase(next->servers.begin());
+  next->servers[0].weight = 7;
+  next->servers.push_back(config_.servers[0]);
+  next->servers.back().address.path = "/fifth";
+  next->servers.back().alias = next->servers.back().ring_name = "fifth";
+  change.config = next;
+  change.kept = {1, 2, 3, -1};
+  change.ring = ring_of(*next);
+
+  EXPECT_FALSE(pool_->prepare(change));
+  end_turn();
+  EXPECT_EQ(pool_->target(of_first), kFirstId);  // nothing has changed yet
+  ASSERT_EQ(loop_.links.back()->path, "/fifth");
+  greet(*loop_.links.back());
+  EXPECT_TRUE(pool_->prepare(change));
+  const uint64_t placement = pool_->placement();
+  pool_->commit(change);
+  EXPECT_NE(pool_->placement(), placement);
+
+  ASSERT_EQ(pool_->backends().size(), 4u);
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(pool_->backends()[static_cast<size_t>(i)]->id(), kFirstId + 1 + i);
+  EXPECT_EQ(pool_->backends()[0]->server().weight, 7u);
+  EXPECT_EQ(pool_->backends()[3]->id(), kFirstId + kServers);
+  EXPECT_EQ(pool_->find(kFirstId), nullptr);
+  for (int i = 0; i < 300; ++i) {
+    const uint32_t index = change.ring->lookup(hashing::hash(next->hash_method, next->hash_compat, key_of(i)));
+    ASSERT_EQ(pool_->target(key_of(i)), pool_->backends()[index]->id());
+  }
+  // What was in flight is answered; then the connection closes.
+  Link& first = link_of(0);
+  advance(200 * kMillisecond);
+  ASSERT_TRUE(first.open);
+  loop_.receive(first, "$1\r\nx\r\n");
+  end_turn();
+  EXPECT_TRUE(late.is("$1\r\nx\r\n"));
+  for (int i = 0; i < 3; ++i) advance(60 * kMillisecond);
+  EXPECT_FALSE(first.open);
+  for (int i = 1; i < kServers; ++i) EXPECT_TRUE(link_of(i).open);
+}
+
+TEST_F(PoolRouteTest, WhatDoesNotEndAtALeavingBackendFails) {
+  make_and_accept_all();
+  std::string key = "a";
+  while (pool_->target(key) != kFirstId) key += "a";
+  Asker& waits = send(key);
+  PoolChange change;
+  auto next = std::make_shared<config::ClusterConfig>(config_);
+  next->read_timeout = std::chrono::milliseconds(0);
+  next->servers.erase(next->servers.begin());
+  change.config = next;
+  change.kept = {1, 2, 3};
+  change.ring = ring_of(*next);
+  pool_->backends()[0]->use(next, config_.servers[0]);  // no deadline of its own
+  EXPECT_TRUE(pool_->prepare(change));
+  pool_->commit(change);
+  for (uint64_t waited = 0; waited + 1000 * kMillisecond < LeavingBackends::kPatience; waited += 1000 * kMillisecond) {
+    advance(1000 * kMillisecond);
+    ASSERT_FALSE(waits.done);
+  }
+  advance(2000 * kMillisecond);
+  EXPECT_TRUE(waits.failed(Failure::connection_lost));
+  const size_t links = loop_.links.size();
+  advance(5000 * kMillisecond);
+  EXPECT_EQ(loop_.links.size(), links);  // and it is not tried again
+}
+
+TEST_F(PoolRouteTest, NewConnectionsReplaceThoseOfTheSameServers) {
+  make_and_accept_all();
+  PoolChange change;
+  auto next = std::make_shared<config::ClusterConfig>(config_);
+  next->redis_auth = "secret";
+  change.config = next;
+  change.kept = {0, 1, 2, 3};
+  change.new_connections = true;
+  EXPECT_FALSE(pool_->prepare(change));
+  end_turn();
+  for (int i = 0; i < kServers; ++i) {
+    EXPECT_EQ(link_of(i).sent, "");
+    loop_.accept(link_of(i));
+    end_turn();
+    EXPECT_TRUE(link_of(i).sent.starts_with("*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n")) << link_of(i).sent;
+    loop_.receive(link_of(i), "+OK\r\n+PONG\r\n");
+    end_turn();
+    EXPECT_EQ(pool_->prepare(change), i + 1 == kServers);
+  }
+  const int32_t before = pool_->target("k");
+  pool_->commit(change);
+  EXPECT_EQ(pool_->target("k"), before + kServers);  // the same server by another backend
+}
+
 TEST_F(PoolRouteTest, WithoutAutoEjectADownBackendKeepsItsKeys) {
   make();
   for (int i = 0; i < 4; ++i) {

@@ -2,6 +2,7 @@
 client gets a wrong answer, none at all, or loses its connection."""
 
 import itertools
+import json
 import os
 import re
 import signal
@@ -14,6 +15,7 @@ import pytest
 import harness
 from clients import Closed, McConn, RedisConn, RedisError, resp
 from harness import wait_until
+from metrics_page import fetch
 from redis_cluster import RedisCluster
 
 OUTCOME = re.compile(r"reload: (?:cluster |proxy: |nothing)|reload refused; ")
@@ -492,6 +494,38 @@ def test_another_redis_cluster_by_its_seeds(io, resources):
     finally:
         first.kill_now()
         second.kill_now()
+
+
+def test_reload_diff_and_rollback_over_http(io, pool):
+    port = harness.free_port()
+    cluster = harness.redis(pool.backends("redis", 2), name="http")
+    with Live(cluster, io=io, workers=2, flags=["-stat", f"127.0.0.1:{port}"]) as proxy, Load(proxy.address) as load:
+        def ask(method, path):
+            status, body = fetch(("127.0.0.1", port), path, method)[:2]
+            return status, body.decode() if isinstance(body, bytes) else body
+
+        assert ask("GET", "/diff") == (200, "nothing would change\n")
+        assert json.loads(ask("GET", "/reload")[1])["outcome"] == "none"
+        assert ask("POST", "/rollback")[0] == 422
+        cluster.keys["max_key_size"] = 77
+        proxy.write()
+        assert ask("GET", "/diff") == (200, "cluster http: max_key_size 65536 -> 77\n")
+        with RedisConn(proxy.address) as client:
+            client.ok("SET", "k" * 100, "x")  # the dry run has changed nothing
+            status, text = ask("POST", "/reload")
+            assert status == 200 and json.loads(text)["text"] == "cluster http: max_key_size 65536 -> 77"
+            assert isinstance(client.cmd("SET", "k" * 100, "x"), RedisError)
+            assert json.loads(ask("POST", "/reload")[1])["outcome"] == "unchanged"
+            status, text = ask("POST", "/rollback")
+            assert status == 200 and json.loads(text)["text"] == "cluster http: max_key_size 77 -> 65536"
+            client.ok("SET", "k" * 100, "x")
+        proxy.write("no = toml")
+        assert ask("GET", "/diff")[0] == ask("POST", "/reload")[0] == 422
+        last = json.loads(ask("GET", "/reload")[1])
+        assert last["outcome"] == "refused" and "cluster.toml:1" in last["text"]
+        assert (last["applied"], last["unchanged"], last["refused"]) == (2, 1, 2)
+        assert 'overlord_proxy_reloads_total{outcome="applied"} 2' in ask("GET", "/metrics")[1]
+        load.progress()
 
 
 def switch_link(proxy, text):
