@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import certs
 import harness
 from clients import Closed, McConn, RedisConn, RedisError, resp
 from harness import wait_until
@@ -471,6 +472,40 @@ def test_transactions_and_blocked_clients_of_a_removed_server(io, resources):
         wait_until(lambda: b"blocked_clients:1" in RedisConn(servers[1].address).cmd("INFO", "clients"), 10)
         assert other.cmd("RPUSH", "held:list", "x") == 1
         assert waits.reply() == [b"held:list", b"x"]
+
+
+def test_tls_comes_on_both_sides_and_goes(io, resources):
+    """While a load goes on: a listener with TLS, then TLS to the backends, then other certificates, then none."""
+    made = certs.Certs()
+    tls_port = harness.free_port()  # of the same server: what is sent before and after must not change places
+    server = resources(harness.Redis(options=["--tls-port", str(tls_port), "--tls-auth-clients", "no", "--tls-cert-file",
+                                              str(made.server.cert), "--tls-key-file", str(made.server.key),
+                                              "--tls-ca-cert-file", str(made.ca.cert)]))
+    cluster = harness.redis([server], name="secured")
+    try:
+        with Live(cluster, io=io, workers=2) as proxy, Load(proxy.address) as load:
+            tls_address = ("127.0.0.1", harness.free_port())
+            wrong = {"listen_tls_addr": "%s:%d" % tls_address, "tls_cert": str(made.server.cert), "tls_key": "/nowhere"}
+            cluster.keys.update(wrong)
+            assert "tls_key" in proxy.reload() and not harness.can_connect(tls_address)
+            cluster.keys["tls_key"] = str(made.server.key)
+            assert "listen_tls_addr [] -> [" in proxy.reload()
+            with certs.secure(RedisConn, tls_address, made.context()) as client:
+                client.ok("SET", "tls", "1")
+                cluster.keys.update(servers=[f"127.0.0.1:{tls_port}:1 n0"], **made.backend())
+                assert "backend_tls false -> true" in proxy.reload()
+                load.progress()
+                assert client.cmd("GET", "tls") == b"1"
+                cluster.keys["listen_tls_addr"] = None
+                for key in made.backend():
+                    cluster.keys[key] = None
+                cluster.keys["servers"] = harness.server_lines([server])
+                proxy.reload()
+                load.progress()
+                assert client.cmd("GET", "tls") == b"1"  # it keeps its connection
+            assert not harness.can_connect(tls_address)
+    finally:
+        made.close()
 
 
 def test_another_redis_cluster_by_its_seeds(io, resources):

@@ -1,5 +1,7 @@
 """Masters that Sentinels watch: found at start, followed when they move; a demoted one never gets a write."""
 
+import signal
+
 import pytest
 
 import harness
@@ -159,3 +161,26 @@ def test_check_names_what_is_wrong(tmp_path, lines, words):
     path.write_text(f'[[clusters]]\nname = "a"\ncache_type = "redis"\nlisten_addr = "127.0.0.1:1"\n{lines}\n')
     done = harness.run_proxy("-t", f"-cluster={path}")
     assert done.returncode == 2 and words in done.stderr, done.stderr
+
+
+@one_driver
+def test_masters_added_by_a_reload_are_found(watched, io):
+    """One comes, one goes; what is known of the one that stays is kept, and no request fails."""
+    _, sentinels = watched
+    cluster = behind(sentinels)
+    cluster.keys["masters"] = ["one:1"]
+    with harness.Proxy(cluster, io=io, workers=2) as proxy, RedisConn(proxy.address) as client:
+        harness.wait_until(lambda: client.cmd("SET", "a", "1") == "OK", 10, "the first master to be found")
+        for masters in (["one:1", "two:1"], ["two:1"], ["two:1", "one:3"]):
+            cluster.keys["masters"] = masters
+            applied = proxy.output().count("reload: cluster ")
+            proxy.cluster_file.write_text(cluster.toml())
+            proxy.signal(signal.SIGHUP)
+
+            def all_pass():
+                got = client.pipeline([("SET", b"key-%d" % n, "x") for n in range(50)])
+                assert set(got) == {"OK"}, got
+                return proxy.output().count("reload: cluster ") > applied
+
+            harness.wait_until(all_pass, 10, "the reload")
+            assert set(client.pipeline([("GET", b"key-%d" % n) for n in range(50)])) <= {b"x", None}
