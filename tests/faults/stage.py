@@ -1,0 +1,159 @@
+"""What a row is played on: backends, relays before some of them, the proxy, all ended together."""
+
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import harness
+from relay_process import RelayProcess
+from ring import ring_of
+
+READ_TIMEOUT = int(400 * harness.SCALE)
+SERVERS = {"redis": harness.Redis, "memcache": harness.Memcached}
+
+
+class WrappedProxy(harness.Proxy):
+    """The proxy started by a command before it: a mount namespace, mostly."""
+
+    def __init__(self, *clusters, wrapper=(), **keywords):
+        self.wrapper = list(wrapper)
+        super().__init__(*clusters, **keywords)
+
+    def spawn(self, argv, env=None):
+        super().spawn([*self.wrapper, *argv], env)
+
+
+def at(make, host, port):
+    """A server of the class `make` on this address."""
+
+    class Fixed(make):
+        def start(self):
+            self.port = port
+            return super().start()
+
+    return Fixed(host=host)
+
+
+class Stage:
+    """kind, io: of the cluster. row: what is played (rows.Row). victim: the number of the backend that is hurt first."""
+
+    def __init__(self, kind, io, row, relayed=()):
+        self.kind, self.io, self.row, self.victim = kind, io, row, 0
+        self.servers, self.relays, self.proxy, self.kept = [], {}, None, []
+        self.folder = None
+        try:
+            self.servers = [SERVERS[kind]() for _ in range(row.backends)]
+            for number in relayed or (range(row.backends) if row.relayed else ()):
+                self.relays[number] = RelayProcess(self.servers[number])
+            self.specs = [self.relays.get(n, s).spec for n, s in enumerate(self.servers)]
+            self.ring = ring_of(row.backends)
+            more = row.prepare(self) if row.prepare else {}
+            cluster = harness.Cluster(kind, [f"{spec}:1 n{n}" for n, spec in enumerate(self.specs)], **{
+                "read_timeout": READ_TIMEOUT, "write_timeout": READ_TIMEOUT, "dial_timeout": READ_TIMEOUT,
+                "node_connections": 2, **row.settings})
+            self.proxy = WrappedProxy(cluster, io=io, workers=2, **more)
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def server(self):
+        return self.servers[self.victim]
+
+    @property
+    def relay(self):
+        return self.relays[self.victim]
+
+    @property
+    def address(self):
+        return self.proxy.address
+
+    def node_of(self, key):
+        return self.ring.node(key)
+
+    def own_folder(self):
+        """A folder of this stage's own."""
+        if self.folder is None:
+            self.folder = harness.Process("stage")
+        return self.folder.folder
+
+    def keep(self, thing):
+        self.kept.append(thing)
+        return thing
+
+    def close(self):
+        for thing in reversed(self.kept):
+            thing.close()
+        for process in [self.proxy, *self.relays.values(), *self.servers, self.folder]:
+            if process is not None:
+                process.kill_now()
+
+
+def can(*command):
+    """Whether the command succeeds here."""
+    try:
+        return subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                              stderr=subprocess.DEVNULL, timeout=20, check=False).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+def mounts():
+    """Why no private mounts can be made, or ''."""
+    return "" if can("unshare", "-m", "true") else "no mount namespace without privileges"
+
+
+def memory_group():
+    """A folder of cgroups with the memory controller, or None: version 1 or 2."""
+    for folder in ("/sys/fs/cgroup/memory", "/sys/fs/cgroup"):
+        path = pathlib.Path(folder)
+        limit = "memory.limit_in_bytes" if folder.endswith("memory") else "memory.max"
+        probe = path / f"overlord-probe-{os.getpid()}"
+        try:
+            probe.mkdir()
+            found = (probe / limit).exists()
+            probe.rmdir()
+        except OSError:
+            continue
+        if found:
+            return path, limit
+    return None
+
+
+def groups():
+    return "" if memory_group() else "no memory cgroup can be made"
+
+
+def faketime():
+    """The path of libfaketime, or None."""
+    found = sorted(pathlib.Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"))
+    return found[0] if found else None
+
+
+def clock():
+    if harness.SANITIZER:
+        return "the sanitizers do not bear libfaketime"
+    return "" if faketime() else "no libfaketime"
+
+
+def packets():
+    """Whether another process's sockets can be reached (pidfd_getfd), to have them drop packets."""
+    import droppackets
+    child = subprocess.Popen([sys.executable, "-c", "import socket; s = socket.socket(); print(1, flush=True); input()"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        child.stdout.readline()
+        droppackets.sockets_of(child.pid)
+        return ""
+    except OSError as failure:
+        return f"the backend's sockets are out of reach: {failure.strerror}"
+    finally:
+        child.kill()
+        child.communicate()
+
+
+def log_lines(text):
+    """Lines that do not begin as the log's lines do."""
+    return [line for line in text.splitlines() if not re.match(r"\d{4}-\d\d-\d\d|\d{4}/\d\d/\d\d|\{", line)]
