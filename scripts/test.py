@@ -180,6 +180,25 @@ def stage_clients(tally: Tally) -> None:
         tally.failed.append(f"clients: ended with status {status}")
 
 
+def stage_faults(tally: Tally) -> None:
+    if not build(tally, "release", "overlord-proxy"):
+        return
+    verdicts = LOGS / "faults.txt"
+    verdicts.unlink(missing_ok=True)
+    command = [sys.executable, "-B", "tests/faults/run.py"]
+    status = run(command, {**binaries("release"), "FAULTS_RESULTS": str(verdicts)})
+    for line in verdicts.read_text().splitlines() if verdicts.exists() else []:
+        verdict, name = line.split(" ", 1)
+        if verdict == "skipped":
+            tally.skipped.append(f"faults {name}")
+            continue
+        if verdict == "again":
+            tally.second_try.append(f"faults {name}")
+        tally.check(f"faults {name}", verdict != "failed")
+    if status != 0 and not tally.failed:
+        tally.failed.append(f"faults: ended with status {status}")
+
+
 def io_uring_works() -> bool:
     probe = "import harness; print(harness.io_uring_allowed())"
     found = subprocess.run([sys.executable, "-c", probe], cwd=ROOT / "tests" / "system", capture_output=True, text=True)
@@ -246,6 +265,7 @@ def stage_fuzz(tally: Tally) -> None:
 STAGES = {
     "unit": stage_unit,
     "system": stage_system,
+    "faults": stage_faults,
     "clients": stage_clients,
     "lint": stage_lint,
     "fuzz": stage_fuzz,

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # ./dev test [--quick] [--write|--strict] [STAGE...]: build and run every test
 #
-# Stages, in order: unit and system (release build), clients (real client libraries and tools through the release
+# Stages, in order: unit and system (release build), faults (the fault matrix, ./dev faults), clients (real client libraries and tools through the release
 # build, compared with docs/compatibility.md; --write: write that file, --strict: it must be current), lint, fuzz (each
 # target for FUZZ_SECONDS, 10 unless set), asan and tsan (each builds with the sanitizer and runs unit and system tests
 # again: without those of bench/, on one io driver unless OVERLORD_IO=epoll,io_uring, and with tsan those that concern
@@ -16,17 +16,18 @@ for arg in "$@"; do
   case $arg in
     --quick) stages+=(unit system) ;;
     --write | --strict) export CLIENTS_OPTION=$arg ;;
-    unit | system | clients | lint | asan | tsan | fuzz) stages+=("$arg") ;;
-    *) die "no stage '$arg': unit, system, clients, lint, asan, tsan or fuzz" ;;
+    unit | system | faults | clients | lint | asan | tsan | fuzz) stages+=("$arg") ;;
+    *) die "no stage '$arg': unit, system, faults, clients, lint, asan, tsan or fuzz" ;;
   esac
 done
-[ "${#stages[@]}" -gt 0 ] || stages=(unit system clients lint fuzz asan tsan)
+[ "${#stages[@]}" -gt 0 ] || stages=(unit system faults clients lint fuzz asan tsan)
 for stage in "${stages[@]}"; do
   case $stage in
     clients)
       need clients
       command -v npm >/dev/null || need npm # which comes with Node where that is not Debian's
       ;;
+    faults) need faults ;;
     lint) need lint tidy ;;
     fuzz) need fuzz ;;
   esac
