@@ -84,6 +84,11 @@ int pending_error(int fd) {
   return error;
 }
 
+void reset_on_close(int fd) {
+  const linger reset{.l_onoff = 1, .l_linger = 0};
+  setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+}
+
 bool connected_to_itself(int fd) {
   SocketAddress local;
   SocketAddress peer;

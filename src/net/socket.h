@@ -53,6 +53,10 @@ std::string peer_text(int fd);
 // Takes the error that waits in a socket (SO_ERROR); 0 when there is none.
 int pending_error(int fd);
 
+// Closing this socket resets the connection: what it has not delivered yet is given up. Else the kernel goes on sending
+// for seconds after the close, and a peer that was out of reach may get it after what later connections sent.
+void reset_on_close(int fd);
+
 // Whether a TCP connection's two ends are one socket: connecting to a free local port in the range of ephemeral
 // ports can succeed that way when nobody listens there.
 bool connected_to_itself(int fd);

@@ -127,6 +127,15 @@ TEST(Socket, RecognisesAConnectionToItself) {
   EXPECT_FALSE(connected_to_itself(local[0].get()));
 }
 
+TEST(Socket, ResetsOnClose) {
+  auto pair = tcp_pair();
+  char byte = 0;
+  reset_on_close(pair[0].get());
+  pair[0].reset();
+  EXPECT_EQ(::recv(pair[1].get(), &byte, 1, 0), -1);
+  EXPECT_EQ(errno, ECONNRESET);
+}
+
 TEST(Socket, RaisesTheDescriptorLimit) {
   rlimit before{};
   ASSERT_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);

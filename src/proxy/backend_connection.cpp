@@ -5,6 +5,7 @@
 #include <random>
 
 #include "base/log.h"
+#include "net/socket.h"
 #include "proxy/backend.h"
 
 namespace overlord::proxy {
@@ -340,6 +341,8 @@ void BackendConnection::lose(Failure failure, std::string_view why, Blame blame)
   const bool reached = std::exchange(connected_, false);
   const uint64_t now = turn_.now();
   close_open_group();
+  // The clients have been told that these writes failed: they must not arrive behind later ones that were acknowledged.
+  if (failure == Failure::timed_out || failure == Failure::bad_reply) net::reset_on_close(turn_.loop.fd(stream_));
   turn_.loop.close(stream_);
   stream_.out.clear(turn_.chunks());  // the group, when the stream was detached before: not for the next connection
   reset_receive();
