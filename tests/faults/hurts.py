@@ -8,6 +8,7 @@ import os
 import pathlib
 import resource
 import selectors
+import signal
 import socket
 import time
 
@@ -233,6 +234,21 @@ class Group:
         for pid in (self.path / "cgroup.procs").read_text().split():
             (self.parent / "cgroup.procs").write_text(pid)
         self.path.rmdir()
+
+
+def reload_storm(stage, load):
+    """100 reloads, each of which changes the pool: time-outs, and every fourth the number of connections."""
+    said = "reload: cluster "
+    for n in range(100):
+        before = stage.proxy.output().count(said)
+        stage.cluster.keys["read_timeout"] += 1
+        stage.cluster.keys["node_connections"] = 1 + (n // 4) % 3
+        replacement = stage.proxy.cluster_file.with_suffix(".new")
+        replacement.write_text(stage.cluster.toml())
+        replacement.rename(stage.proxy.cluster_file)
+        stage.proxy.signal(signal.SIGHUP)
+        wait_until(lambda: stage.proxy.output().count(said) > before, 20, f"reload {n + 1} of 100")
+    yield
 
 
 # ---- many clients

@@ -50,10 +50,10 @@ class Stage:
             self.specs = [self.relays.get(n, s).spec for n, s in enumerate(self.servers)]
             self.ring = ring_of(row.backends)
             more = row.prepare(self) if row.prepare else {}
-            cluster = harness.Cluster(kind, [f"{spec}:1 n{n}" for n, spec in enumerate(self.specs)], **{
+            self.cluster = harness.Cluster(kind, [f"{spec}:1 n{n}" for n, spec in enumerate(self.specs)], **{
                 "read_timeout": READ_TIMEOUT, "write_timeout": READ_TIMEOUT, "dial_timeout": READ_TIMEOUT,
                 "node_connections": 2, **row.settings})
-            self.proxy = WrappedProxy(cluster, io=io, workers=2, **more)
+            self.proxy = WrappedProxy(self.cluster, io=io, workers=2, **more)
         except BaseException:
             self.close()
             raise
