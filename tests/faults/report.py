@@ -61,7 +61,9 @@ def write(results, skipped):
     total = sum(r.get("answers", 0) for r in results)
     wrong = sum(1 for r in results if r["failed"])
     drivers = " and ".join(harness.io_drivers())
-    note = f"\n{len(results)} runs on {drivers}, {total:,} answers checked while something was hurt; runs that failed: {wrong}.\n"
+    note = f"\n{len(results)} runs on {drivers}, {total:,} answers checked while something was hurt; runs that failed: "
+    again = sum(1 for r in results if r.get("tries", 1) > 1)
+    note += f"{wrong}, that passed only on a second try: {again}.\n"
     PAGE.write_text(head + BEGIN + "\n" + "\n".join(lines) + "\n" + note + END + tail)
 
 

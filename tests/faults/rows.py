@@ -46,7 +46,7 @@ ROWS = [
         "its keys: `connection lost` for what was in flight, `is down` at once after that; then its keys are gone",
         hurts.killed, LOST, loses=True),
     Row("all-killed", "all four backends are killed, later started again",
-        "the same for every key; `PING` and `version` go on", hurts.all_killed, LOST, (0, 1, 2, 3), loses=True),
+        "the same for every key; what the proxy answers itself (ECHO) goes on", hurts.all_killed, LOST, (0, 1, 2, 3), loses=True),
     Row("gone-at-start", "no backend is there when the proxy starts; they come later",
         "`is down` for every key", hurts.gone_at_start, LOST, (0, 1, 2, 3), late=True, prepare=hurts.kill_all),
     Row("stopped", "one of four backends hangs (SIGSTOP)",
