@@ -2,6 +2,7 @@
 
 #include <chrono>
 
+#include "admin/keys_page.h"
 #include "admin/metrics_page.h"
 #include "admin/views.h"
 #include "base/log.h"
@@ -52,6 +53,12 @@ Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
                 [this](const http::Request&) { return report_page(proxy_, proxy_.rollback()); });
   server_.route("GET", "/explain", "where a key would go; ?cluster=NAME&key=KEY&cmd=NAME",
                 [this](const http::Request& request) { return explain_page(proxy_, request, kPatience); });
+  server_.route("GET", "/slowlog", "slow requests, newest first (?cluster=, ?count=)",
+                [this](const http::Request& request) { return slow_page(proxy_, request); });
+  server_.route("GET", "/hotkeys", "keys that are asked most (?cluster=, ?count=)",
+                [this](const http::Request& request) { return hot_keys_page(proxy_, request); });
+  server_.route("GET", "/bigkeys", "keys with the largest values (?cluster=, ?count=)",
+                [this](const http::Request& request) { return big_keys_page(proxy_, request); });
 }
 
 Result<void> Admin::start(const std::string& address) {

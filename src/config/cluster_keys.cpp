@@ -351,8 +351,15 @@ const Key<C> kKeys[] = {
     {{.section = Section::cluster, .name = "slowlog_slower_than", .type = "integer", .default_value = "0",
       .unit = "us", .lowest = 0, .highest = 1'000'000'000'000,
       .doc = "Requests that take longer go to the slow log; 0: off. The flag -slower-than overrides it for every "
-             "cluster.", .state = KeyState::later},
+             "cluster."},
      [](C& c, int64_t us) { c.slowlog_slower_than = microseconds(us); }},
+    {{.section = Section::cluster, .name = "slowlog_hash_keys", .type = "boolean", .default_value = "false",
+      .doc = "The slow log shows a number for a key instead of the key; the same key has the same number until the proxy "
+             "is started again."},
+     [](C& c, bool on) { c.slowlog_hash_keys = on; }},
+    {{.section = Section::cluster, .name = "watch_keys", .type = "boolean", .default_value = "true",
+      .doc = "Hot and big keys are watched for: GET /hotkeys and /bigkeys at the HTTP address."},
+     [](C& c, bool on) { c.watch_keys = on; }},
 
     {{.section = Section::cluster, .name = "read_from", .type = "string", .default_value = "\"master\"",
       .doc = "redis_cluster: where commands that only read go: master; replica (an error when no replica can serve); "

@@ -50,9 +50,16 @@ struct LogConfig {
   bool daily = false;         // rotated when the day changes
 };
 
+struct SlowlogConfig {
+  std::string file;        // a line of JSON for each slow request; empty: none
+  uint64_t max_bytes = 0;  // at which it is moved aside; 0: never
+  uint32_t backup_count = 0;
+};
+
 struct ProcessConfig {
   std::string stat;  // HTTP address for metrics; empty: none
   LogConfig log;
+  SlowlogConfig slowlog;
   milliseconds read_timeout{0};   // an idle client is closed after this; 0: never
   milliseconds write_timeout{0};  // a client that takes no output for this long is closed; 0: never
   uint32_t max_connections = 0;   // clients over all clusters; 0: no limit
@@ -140,6 +147,8 @@ struct ClusterConfig {
   milliseconds eject_retry_interval{3000};  // between probes of a node that is out
 
   microseconds slowlog_slower_than{0};  // 0: off
+  bool slowlog_hash_keys = false;       // slow requests show a number for the key
+  bool watch_keys = true;               // hot and big keys are watched for
 
   ReadFrom read_from = ReadFrom::master;  // redis_cluster: which node of a slot commands that only read go to
   uint64_t max_replica_lag = 10U << 20;   // bytes that a replica may be behind and still be read from; 0: any

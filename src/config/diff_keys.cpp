@@ -125,6 +125,8 @@ const DiffRow<C> kClusterRows[] = {
     {"ping_interval", N::new_work, of<&C::ping_interval>},
     {"eject_retry_interval", N::new_work, of<&C::eject_retry_interval>},
     {"slowlog_slower_than", N::new_work, of<&C::slowlog_slower_than>},
+    {"slowlog_hash_keys", N::new_work, of<&C::slowlog_hash_keys>},
+    {"watch_keys", N::new_work, of<&C::watch_keys>},
     {"read_from", N::new_work, [](const C& c) { return std::string(to_string(c.read_from)); }},
     {"max_replica_lag", N::new_work, of<&C::max_replica_lag>},
     {"flush_all_enabled", N::new_work, of<&C::flush_all_enabled>},

@@ -166,6 +166,8 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_EQ(a.ping_interval, b.ping_interval);
   EXPECT_EQ(a.eject_retry_interval, b.eject_retry_interval);
   EXPECT_EQ(a.slowlog_slower_than, b.slowlog_slower_than);
+  EXPECT_EQ(a.slowlog_hash_keys, b.slowlog_hash_keys);
+  EXPECT_EQ(a.watch_keys, b.watch_keys);
   EXPECT_EQ(a.read_from, b.read_from);
   EXPECT_EQ(a.max_replica_lag, b.max_replica_lag);
   EXPECT_EQ(a.flush_all_enabled, b.flush_all_enabled);

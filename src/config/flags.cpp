@@ -46,13 +46,13 @@ const FlagRow kRows[] = {
     {"stat", &Flags::stat, "ADDRESS", "HTTP address for operators and monitoring, like 127.0.0.1:2110"},
     {"metrics", &Flags::metrics, "", "switch use_metrics on"},
     {"reload", &Flags::reload, "", "follow changes of both files"},
-    {"slowlog", &Flags::slowlog, "FILE", "file for slow requests", "the slow log"},
+    {"slowlog", &Flags::slowlog, "FILE", "file that slow requests are appended to, a line of JSON each"},
     {"slower-than", &Flags::slower_than, "MICROSECONDS",
-     "when above 0, slowlog_slower_than of every cluster", "the slow log"},
+     "when above 0, slowlog_slower_than of every cluster"},
     {"slower-max-bytes", &Flags::slower_max_bytes, "BYTES",
-     "size at which the slow log's file is rotated; 0: never (default 500000000)", "the slow log"},
+     "size at which the slow log's file is rotated; 0: never (default 500000000)"},
     {"slower-backup-count", &Flags::slower_backup_count, "N",
-     "rotated files of the slow log to keep; 0: do not rotate (default 7)", "the slow log"},
+     "rotated files of the slow log to keep; 0: do not rotate (default 7)"},
     {"std", &Flags::to_stdout, "", "log to standard output"},
     {"debug", &Flags::debug, "", "the same as -std"},
     {"log", &Flags::log, "FILE", "log to this file"},
@@ -107,7 +107,8 @@ std::string check_ranges(const Flags& flags) {
   if (flags.log_verbosity < 0 || flags.log_verbosity > 1000) return "-log-vl must be from 0 to 1000";
   if (flags.slower_than < 0 || flags.slower_than > 1'000'000'000'000)
     return "-slower-than must be from 0 to 1000000000000 microseconds";
-  if (flags.slower_backup_count < 0) return "-slower-backup-count must not be below 0";
+  if (flags.slower_backup_count < 0 || flags.slower_backup_count > 1000)
+    return "-slower-backup-count must be from 0 to 1000";
   if (!flags.stat.empty()) {
     const auto address = parse_listen_address(flags.stat, "tcp");
     if (!address) return "-stat " + quoted(flags.stat) + ": " + address.error().message;
@@ -193,6 +194,9 @@ void apply_flags(const Flags& flags, ProcessConfig& process) {
   if (!flags.log.empty()) process.log.file = flags.log;
   if (flags.to_stdout || flags.debug) process.log.to_stdout = true;
   if (flags.log_verbosity > 0) process.log.verbosity = static_cast<uint32_t>(flags.log_verbosity);
+  process.slowlog = {.file = flags.slowlog,
+                     .max_bytes = static_cast<uint64_t>(std::max<int64_t>(flags.slower_max_bytes, 0)),
+                     .backup_count = static_cast<uint32_t>(flags.slower_backup_count)};
   if (flags.workers) process.workers = *flags.workers;
   if (flags.io) process.io = *flags.io;
 }

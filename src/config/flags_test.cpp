@@ -105,7 +105,7 @@ TEST(Flags, MistakesAnswerWithTheReasonAndTheUsage) {
       {{"-slower-than="}, "must be a whole number"},
       {{"-slower-than=-1"}, "-slower-than must be from 0"},
       {{"-log-vl=99999"}, "-log-vl must be from 0 to 1000"},
-      {{"-slower-backup-count=-1"}, "-slower-backup-count must not be below 0"},
+      {{"-slower-backup-count=-1"}, "-slower-backup-count must be from 0 to 1000"},
       {{"-stat=nowhere"}, "-stat \"nowhere\": the :port is missing"},
       {{"-workers=-1"}, "flag -workers=-1: must be a number from 0 to 1024"},
       {{"-workers=1025"}, "must be a number from 0 to 1024"},
@@ -122,13 +122,15 @@ TEST(Flags, MistakesAnswerWithTheReasonAndTheUsage) {
   }
 }
 
-TEST(Flags, LaterFeaturesAnswerThatTheyAreNotThereYet) {
-  const Flags flags =
-      good({"-reload", "-slowlog=x", "-slower-than=5", "-stat=:1", "-slower-max-bytes=1", "-slower-backup-count=1"});
-  EXPECT_THAT(
-      flag_notices(flags),
-      ElementsAre("-slowlog: the slow log is not in this version yet; the flag is accepted and has no effect",
-                  HasSubstr("-slower-than: "), HasSubstr("-slower-max-bytes: "), HasSubstr("-slower-backup-count: ")));
+TEST(Flags, OfTheSlowLogGoToTheProcess) {
+  ProcessConfig process;
+  apply_flags(good({"-slowlog=x"}), process);
+  EXPECT_EQ(process.slowlog.file, "x");
+  EXPECT_EQ(process.slowlog.max_bytes, 500'000'000U);
+  EXPECT_EQ(process.slowlog.backup_count, 7U);
+  apply_flags(good({"-slowlog=x", "-slower-max-bytes=-1", "-slower-backup-count=0"}), process);
+  EXPECT_EQ(process.slowlog.max_bytes, 0U);
+  EXPECT_EQ(process.slowlog.backup_count, 0U);
 }
 
 TEST(Flags, StandOverTheFiles) {

@@ -91,6 +91,7 @@ void BackendConnection::send(Request& request) noexcept {
     if (state_ != State::connecting) return fail(request, backend_.down_reason());
   }
   request.sent_at = turn_.now();
+  request.backend = backend_.id();
   const size_t before = stream_.out.size();
   encode(request);
   count_sent(before);
@@ -105,10 +106,18 @@ void BackendConnection::count_sent(size_t before) {
 
 void BackendConnection::fail(Request& r, Failure failure) noexcept {
   backend_.counters().request_failed(r, failure);
+  note_stages(r, turn_.now());
   routing::fail(r, failure);
 }
 
+// A backend works at one request after the other: from when the one before was answered it has this one.
+void BackendConnection::note_stages(Request& r, uint64_t answered_at) const {
+  r.served_at = std::max(r.sent_at, popped_at_);
+  r.answered_at = answered_at;
+}
+
 void BackendConnection::answered(Request& r) noexcept {
+  note_stages(r, last_receive_);
   backend_.note_time(r, last_receive_);
   routing::finish(r);
 }
@@ -235,6 +244,7 @@ void BackendConnection::pop_head() noexcept {
   large_reply_ = false;
   resume_reply();  // nothing is left to wait for its reader with
   if (!request.finished) answered(request);
+  popped_at_ = last_receive_;
   turn_.requests.release_queue(request);
 }
 

@@ -162,6 +162,7 @@ class BackendConnection : public Flushable,
   void expire(routing::Request& request);
   void check_stall(uint64_t now);
   bool others_wait(const routing::Request& slow) const;
+  void note_stages(routing::Request& r, uint64_t answered_at) const;
   void count_sent(size_t before);
 
   State state_ = State::idle;
@@ -179,6 +180,7 @@ class BackendConnection : public Flushable,
   Uploader* uploader_ = nullptr;
   LeaseHolder* holder_ = nullptr;
   uint64_t patience_;          // ns, 0: for ever
+  uint64_t popped_at_ = 0;     // loop time at which the queue last lost its head
   uint64_t last_receive_ = 0;  // loop time of the last bytes
   uint64_t paused_since_ = 0;
   uint64_t opened_at_ = 0;

@@ -62,7 +62,8 @@ Cluster::Cluster(Turn& turn, Shared& shared, std::shared_ptr<SharedCluster> all,
       pool_(make_pool(turn, config_, resolver, next_backend)),
       scripts_(turn, *pool_, all_->scripts),
       pubsub_(turn, *pool_, config_->name, config_->cache_type != config::CacheType::redis_cluster),
-      times_(turn.timing ? std::make_unique<CommandTimes>(config::is_redis(config_->cache_type)) : nullptr) {
+      times_(turn.timing ? std::make_unique<CommandTimes>(config::is_redis(config_->cache_type)) : nullptr),
+      keys_(shared.secret, config_->watch_keys) {
   all_->parts[worker_].store(this);
   set_timeouts();
 }
@@ -70,6 +71,7 @@ Cluster::Cluster(Turn& turn, Shared& shared, std::shared_ptr<SharedCluster> all,
 void Cluster::housekeeping() {
   pool_->housekeeping();
   pubsub_.housekeeping();
+  keys_.housekeeping(turn_.now());
 }
 
 Cluster::~Cluster() {

@@ -14,6 +14,7 @@
 #include "net/loop.h"
 #include "proxy/command_learner.h"
 #include "proxy/command_times.h"
+#include "proxy/key_watch.h"
 #include "proxy/limit.h"
 #include "proxy/pool.h"
 #include "proxy/pubsub.h"
@@ -22,6 +23,7 @@
 #include "proxy/turn.h"
 #include "routing/failure.h"
 #include "routing/route.h"
+#include "slowlog/store.h"
 
 namespace overlord::proxy {
 
@@ -59,6 +61,8 @@ struct Shared {
   uint64_t started_at = 0;  // unix seconds
   std::atomic<uint32_t> connections{0};
   std::atomic<uint64_t> next_session_id{1};
+  slowlog::Store slow_requests;
+  const uint64_t secret = make_secret();  // for numbers of keys: the same in all workers
 };
 
 class Cluster {
@@ -110,6 +114,12 @@ class Cluster {
   ClusterTls& tls() const { return *tls_; }                      // its counters from any thread
   CommandTimes* times() { return times_.get(); }                 // null: nobody wants to know
   access::AclLog& acl_log() { return acl_log_; }
+  KeyWatch& keys() { return keys_; }
+  // A request that took longer (ns) is slow; UINT64_MAX: none is.
+  uint64_t slow_after() const {
+    const auto limit = static_cast<uint64_t>(config_->slowlog_slower_than.count());
+    return limit == 0 ? UINT64_MAX : limit * 1000;
+  }
   const ClientTimeouts& client_timeouts() const { return client_timeouts_; }
   // How often a session checks its timeouts; 0 when it has none.
   uint64_t client_tick() const { return client_tick_; }
@@ -140,6 +150,7 @@ class Cluster {
   PubSub pubsub_;
   ClusterCounters counters_;
   std::unique_ptr<CommandTimes> times_;
+  KeyWatch keys_;
   access::AclLog acl_log_;
   Session* sessions_ = nullptr;
   size_t peak_ = 0;

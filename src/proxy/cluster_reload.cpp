@@ -43,6 +43,7 @@ void Cluster::commit(const PoolChange* change, const config::ProcessSnapshot& pr
     config_ = change->config;
     pool_->commit(*change);
     if (change->moves()) pubsub_.look_again();
+    keys_.enable(config_->watch_keys);
     if (config_->script_cache_size != before->script_cache_size) {
       all_->scripts.set_max_bytes(config_->script_cache_size);
     }

@@ -29,6 +29,9 @@ Proxy::~Proxy() {
 
 Result<void> Proxy::start() {
   if (auto made = make_workers(); !made) return made;
+  std::vector<SlowRecorder*> recorders;
+  for (auto& worker : workers_) recorders.push_back(&worker->slow_recorder());
+  if (auto started = slow_.start(reloader_.running().process->slowlog, std::move(recorders)); !started) return started;
   if (auto started = reloader_.start(); !started) return started;
   for (auto& worker : workers_) worker->start();
   reloader_.watch();
@@ -65,6 +68,32 @@ bool Proxy::pulse() {
   return all;
 }
 
+std::vector<ClusterKeys> Proxy::keys(const std::string& cluster, size_t count, std::chrono::milliseconds limit) {
+  const auto question = [cluster, count](Worker& worker) {
+    std::vector<ClusterKeys> seen;
+    for (const auto& own : worker.clusters()) {
+      if (!cluster.empty() && own->config().name != cluster) continue;
+      const KeyWatch& keys = own->keys();
+      // More than will be shown: what is second here may be first over all workers.
+      seen.push_back({own->config().name, keys.hot().top(4 * count, worker.now()), keys.big().top(count)});
+    }
+    return seen;
+  };
+  std::map<std::string, ClusterKeys> all;
+  for (const auto& seen : ask_workers<std::vector<ClusterKeys>>(workers_, limit, question)) {
+    for (const ClusterKeys& part : seen.value_or(std::vector<ClusterKeys>())) {
+      ClusterKeys& sum = all[part.cluster];
+      sum.hot.insert(sum.hot.end(), part.hot.begin(), part.hot.end());
+      sum.big.insert(sum.big.end(), part.big.begin(), part.big.end());
+    }
+  }
+  std::vector<ClusterKeys> out;
+  for (auto& [name, keys] : all) {
+    out.push_back({name, sketch::merged(std::move(keys.hot), count), sketch::merged(std::move(keys.big), count)});
+  }
+  return out;
+}
+
 Snapshot Proxy::snapshot(std::chrono::milliseconds limit) {
   const auto asked = std::chrono::steady_clock::now();
   auto answers = ask_workers<WorkerSnapshot>(workers_, limit, [asked](Worker& worker) {
@@ -90,6 +119,7 @@ void Proxy::stop(uint64_t grace_ns) {
   reloader_.stop();
   for (auto& worker : workers_) worker->ask_stop(grace_ns);
   for (auto& worker : workers_) worker->join();
+  slow_.stop();
   reloader_.remove_paths();
 }
 

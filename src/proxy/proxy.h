@@ -10,9 +10,17 @@
 #include "proxy/file_watch.h"
 #include "proxy/reloader.h"
 #include "proxy/resolver.h"
+#include "proxy/slow_collector.h"
 #include "proxy/worker.h"
 
 namespace overlord::proxy {
+
+// What goes by most, and the largest.
+struct ClusterKeys {
+  std::string cluster;
+  std::vector<sketch::HotKey> hot;
+  std::vector<sketch::BigKey> big;
+};
 
 class Proxy {
  public:
@@ -45,6 +53,8 @@ class Proxy {
   // Asks every worker and waits for all answers, or until `limit` has passed: a worker that hangs is left out. Between
   // start() and stop(), any thread but a worker's.
   Snapshot snapshot(std::chrono::milliseconds limit);
+  // Of one cluster, or of all when the name is empty; at most `count` of each, by cluster. Like snapshot().
+  std::vector<ClusterKeys> keys(const std::string& cluster, size_t count, std::chrono::milliseconds limit);
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   const Shared& shared() const { return shared_; }
 
@@ -56,6 +66,7 @@ class Proxy {
   std::vector<std::unique_ptr<Worker>> workers_;
   Reloader reloader_;
   std::unique_ptr<FileWatch> file_watch_;  // null: the files are not followed
+  SlowCollector slow_{shared_.slow_requests};
 };
 
 }  // namespace overlord::proxy

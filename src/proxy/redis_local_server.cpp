@@ -41,7 +41,7 @@ Settings settings_of(Cluster& cluster, bool as_cluster) {
       {"save", ""},
       {"slave-read-only", "yes"},
       {"slowlog-log-slower-than", std::to_string(slower_than == 0 ? -1 : slower_than)},
-      {"slowlog-max-len", "0"},
+      {"slowlog-max-len", std::to_string(slowlog::Store::kKept)},
       {"tcp-keepalive", "0"},
       {"timeout", std::to_string(seconds)},
   };
@@ -81,16 +81,39 @@ void RedisSession::config_get() {
   answer(out);
 }
 
-// The proxy has no slow log of its own yet, and monitors no latencies: there is nothing to list.
+// Of this cluster in all workers: what was slow as its clients saw it, at a node or in the proxy.
 void RedisSession::local_slowlog(std::string_view sub) {
-  if (sub == "len") return answer_static(":0\r\n");
-  if (sub == "reset") return answer_static("+OK\r\n");
-  int64_t count = 0;
+  slowlog::Store& store = cluster_.shared().slow_requests;
+  const std::string& name = cluster_.config().name;
+  std::string& out = cluster_.scratch();
+  out.clear();
+  if (sub == "len") {
+    redis::append_integer(out, static_cast<int64_t>(store.size(name)));
+    return answer(out);
+  }
+  if (sub == "reset") {
+    store.reset(name);
+    return answer_static("+OK\r\n");
+  }
+  int64_t count = 10;
   if (parser_->argc() == 3 && (!redis::parse_number(parser_->arg(2), count) || count < -1)) {
     return error("ERR count should be greater than or equal to -1");
   }
   if (parser_->argc() > 3) return error(redis::wrong_arity_error("slowlog|get"));
-  answer_static("*0\r\n");
+  const auto entries = store.latest(name, count < 0 ? slowlog::Store::kKept : static_cast<size_t>(count));
+  redis::append_array_header(out, entries.size());
+  for (const slowlog::Entry& entry : entries) {
+    redis::append_array_header(out, 6);
+    redis::append_integer(out, static_cast<int64_t>(entry.number));
+    redis::append_integer(out, static_cast<int64_t>(entry.began_us / 1'000'000));
+    redis::append_integer(out, static_cast<int64_t>(entry.stages.total() / 1000));
+    redis::append_array_header(out, entry.key_size > 0 ? 2 : 1);
+    redis::append_bulk(out, entry.command);
+    if (entry.key_size > 0) redis::append_bulk(out, entry.key.view());
+    redis::append_bulk(out, entry.client.view());
+    redis::append_bulk(out, "");
+  }
+  answer(out);
 }
 
 void RedisSession::local_latency(std::string_view sub) {

@@ -346,7 +346,10 @@ void RedisSession::send_whole(const Command& command, std::string_view key) {
   request.command = &command;
   request.key = key;
   request.bytes = parser_->wire();
-  if (command.treatment == Treatment::script) return cluster_.scripts().send(request, *parser_);
+  if (command.treatment == Treatment::script) {
+    cluster_.keys().on_request(request, turn_.now());
+    return cluster_.scripts().send(request, *parser_);
+  }
   route(request);
 }
 

@@ -99,6 +99,8 @@ void split_by_node(Request& parent, const Command& command, const redis::Request
   cursor.next();
   for (uint32_t i = 0; cursor.next(); ++i) {
     const std::string_view key = cursor.value();
+    cluster.keys().touch(key);
+    if (i == 0) parent.note_key(key);
     uint16_t index = 0;
     Part& part = scratch.part(cluster.root().group(key), index);
     if (part.keys++ == 0) part.first_key = key;
@@ -121,6 +123,7 @@ void split_by_node(Request& parent, const Command& command, const redis::Request
     child.command = &command;
     child.key = part.first_key;
     child.key_count = part.keys;
+    if (part.keys == 1) child.note_key(part.first_key);
     child.bytes = whole ? request.wire() : with_header(part, command.name);
   }
   for (Request* child = parent.children; child != nullptr;) {

@@ -317,11 +317,13 @@ void Session::begin_upload(Request& request) {
   Rare& mine = rare();
   if (!mine.timeouts.armed()) turn_.loop.timers().arm(mine.timeouts, turn_.now(), kUploadTick);
   mine.upload_request = &request;
+  mine.upload_bytes = request.bytes.size();
   route(request);
   if (!request.finished) mine.upload_connection = static_cast<BackendConnection*>(request.source);
 }
 
 void Session::continue_upload(std::string_view bytes) {
+  rare_->upload_bytes += bytes.size();
   BackendConnection*& connection = rare_->upload_connection;  // cleared when the request is answered meanwhile
   if (connection == nullptr) return;
   connection->backend().counters().bytes_out.add(bytes.size());
@@ -335,6 +337,9 @@ void Session::continue_upload(std::string_view bytes) {
 void Session::end_upload() {
   uploading_ = false;
   upload_blocked_ = false;
+  if (const Request* request = rare_->upload_request) {
+    cluster_.keys().on_upload(*request, rare_->upload_bytes, turn_.now());
+  }
   if (rare_->upload_connection != nullptr) rare_->upload_connection->upload_done(*rare_->upload_request);
   rare_->upload_connection = nullptr;
   waiting_for_answers_ = true;  // what follows goes another way and must not overtake it
@@ -367,7 +372,10 @@ void Session::write_ready() {
     write_request(*head_);
     pop_head();
   }
-  if (head_ != nullptr && head_->streaming) write_part(*head_, stream_.out);
+  if (head_ == nullptr || !head_->streaming) return;
+  const size_t before = stream_.out.size();
+  write_part(*head_, stream_.out);
+  head_->passed_on += stream_.out.size() - before;
 }
 
 void Session::learn_reply_size(uint64_t size) {
@@ -378,13 +386,18 @@ void Session::learn_reply_size(uint64_t size) {
   }
 }
 
-void Session::note_time(const Request& request) {
-  CommandTimes* const times = cluster_.times();
-  if (times != nullptr && request.tag.number != 0) times->add(request.tag, turn_.now() - request.began_at);
+void Session::note_done(const Request& request) {
+  cluster_.keys().on_answer(request, request.passed_on + request.ready_size, turn_.now());
+  if (request.tag.number == 0) return;
+  const uint64_t took = turn_.now() - request.began_at;
+  if (CommandTimes* const times = cluster_.times()) times->add(request.tag, took);
+  if (took > cluster_.slow_after() && may_be_slow(request)) [[unlikely]] {
+    turn_.slow.record(slow_entry(request, cluster_, net::to_string(remote_address()), turn_.now()));
+  }
 }
 
 void Session::write_request(Request& request) {
-  note_time(request);
+  note_done(request);
   if (request.noreply) return;
   if (request.failure != Failure::none) {
     cluster_.counters().failed(request.failure);

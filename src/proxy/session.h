@@ -79,7 +79,10 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
 
   // A new request at the end of the FIFO. Fill it, then send it by route() or answer it.
   routing::Request& new_request(routing::Wire wire, routing::Answer answer);
-  void route(routing::Request& request) noexcept { cluster_.root().send(request); }
+  void route(routing::Request& request) noexcept {
+    cluster_.keys().on_request(request, turn_.now());
+    cluster_.root().send(request);
+  }
   void add_weight(routing::Request& request, uint32_t more) {
     request.weight += more;
     weight_ += more;
@@ -144,6 +147,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
     net::Timer timeouts;
     std::unique_ptr<net::ProxyHeaderReader> header;  // where one must come first
     size_t last_unsent = 0;
+    uint64_t upload_bytes = 0;
     net::Timer penalty;  // of wrong passwords
     routing::Request* late_answer = nullptr;
     uint64_t penalty_delay = 0;                      // of the next; 0: none was wrong since the last login
@@ -165,7 +169,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void note_limit();
   void write_ready();
   void write_request(routing::Request& request);
-  void note_time(const routing::Request& request);
+  void note_done(const routing::Request& request);
   void pop_head();
   void learn_reply_size(uint64_t size);
   void resume_reply(routing::Request& request);

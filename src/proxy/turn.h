@@ -14,6 +14,7 @@
 #include "base/counter.h"
 #include "net/loop.h"
 #include "proxy/cluster_tls.h"
+#include "proxy/slow_recorder.h"
 #include "routing/request.h"
 
 namespace overlord::proxy {
@@ -65,6 +66,7 @@ class Turn {
   FlushList backends;
   FlushList sessions;
   TlsContexts tls;
+  SlowRecorder slow;
   bool timing = false;  // how long requests take is counted; set before clusters are made
 
   ChunkPool& chunks() { return loop.chunks(); }

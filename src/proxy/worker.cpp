@@ -175,7 +175,8 @@ WorkerSnapshot Worker::snapshot() {
 }
 
 Cluster* Worker::find_cluster(std::string_view name) {
-  const auto found = std::ranges::find_if(clusters_, [&](const auto& each) { return each->name() == name && !each->leaving(); });
+  const auto found =
+      std::ranges::find_if(clusters_, [&](const auto& each) { return each->name() == name && !each->leaving(); });
   return found == clusters_.end() ? nullptr : found->get();
 }
 

@@ -41,8 +41,10 @@ class Worker final : public net::TurnHandler {
   bool pulse();
   // Runs fn on the worker's thread. Any thread.
   void post(std::function<void()> fn) { loop_->post(std::move(fn)); }
+  SlowRecorder& slow_recorder() { return turn_.slow; }
   // On the worker's thread; delay_ns is the caller's to fill.
   WorkerSnapshot snapshot();
+  uint64_t now() const { return turn_.now(); }
   // Likewise; null: there is none of that name.
   Cluster* find_cluster(std::string_view name);
   const std::vector<std::unique_ptr<Cluster>>& clusters() const { return clusters_; }

@@ -18,9 +18,11 @@
 // `reply_chain`. A slice points into the loop's receive buffers (volatile: valid until end_of_turn), into
 // `reply_buffer`, or at static text.
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 
 #include "base/buffer_pool.h"
@@ -164,6 +166,12 @@ struct Request {
 
   uint64_t began_at;  // loop time when it was parsed, ns; a child's is its parent's
   uint64_t sent_at;   // loop time when it was queued, ns
+  // Of what was sent to a backend: when that had answered everything before it, when the answer was whole, and which.
+  uint64_t served_at;
+  uint64_t answered_at;
+  uint64_t passed_on;   // bytes of the answer that the client got before it was whole
+  int32_t backend;      // id; what was never sent has answered_at 0
+  uint32_t noted_size;  // of the key, see note_key
 
   // A parent: its children in order, and for mget the child of each key.
   Request* children;
@@ -177,9 +185,17 @@ struct Request {
   uint32_t child_count;
 
   std::array<Hop, kMaxHops> hops;
+  static constexpr size_t kNotedBytes = 48;
+  std::array<char, kNotedBytes> noted_key;
 
   std::string_view reply_view() const { return {reply, reply_size}; }
   std::string_view copy_view() const { return {copy.data, copy_size}; }
+  // Keeps the front of the key, which is gone when the answer comes.
+  void note_key(std::string_view text) {
+    noted_size = static_cast<uint32_t>(std::min<size_t>(text.size(), UINT32_MAX));
+    std::memcpy(noted_key.data(), text.data(), std::min(text.size(), kNotedBytes));
+  }
+  std::string_view noted_front() const { return {noted_key.data(), std::min<size_t>(noted_size, kNotedBytes)}; }
   void push_hop(Route* route, uint64_t scratch = 0);
   void set_static_reply(std::string_view text) {
     reply = text.data();
