@@ -1,5 +1,6 @@
 // overlord-proxy: flags, files, wiring, signals. No logic of the data path.
 
+#include <malloc.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -134,9 +135,18 @@ int run(const config::Configuration& configuration, const config::Flags& flags) 
   }
 }
 
+// By itself glibc raises these with the sizes that it sees, up to 32 and 64 MiB, and then keeps as much at the end of
+// each worker's heap for ever: what a burst of large requests took would not come back.
+void give_memory_back() {
+  constexpr int kMegabyte = 1 << 20;
+  ::mallopt(M_MMAP_THRESHOLD, kMegabyte);
+  ::mallopt(M_TRIM_THRESHOLD, kMegabyte);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  give_memory_back();
   auto parsed = config::parse_flags(argc, argv);
   if (!parsed) {
     std::cerr << parsed.error().message << "\n";

@@ -100,6 +100,9 @@ void add_clients(Exposition& out, const Clusters& clusters) {
               {{"max_connections", &ClusterSnapshot::rejected},
                {"proxy_header", &ClusterSnapshot::bad_proxy_headers},
                {"tls", &ClusterSnapshot::tls_failures}});
+  for (const ClusterSnapshot& cluster : clusters) {
+    out.sample({cluster.name, "max_clients"}, cluster.limits[static_cast<size_t>(Limit::max_clients)]);
+  }
   per_cluster(
       out, clusters, "overlord_proxy_client_closes_total",
       {{"timeout", &ClusterSnapshot::timed_out_clients}, {"slow_subscriber", &ClusterSnapshot::slow_subscribers}});

@@ -37,12 +37,17 @@ Buffer BufferPool::take(size_t at_least) {
   }
   buffer.data = static_cast<char*>(std::malloc(buffer.capacity));
   if (buffer.data == nullptr) throw std::bad_alloc();
+  if (shift > kMaxShift) {
+    large_bytes_ += buffer.capacity;
+    large_peak_ = std::max(large_peak_, large_bytes_);
+  }
   return buffer;
 }
 
 void BufferPool::give(Buffer& buffer) {
   if (buffer.data == nullptr) return;
   if (buffer.capacity > (uint64_t{1} << kMaxShift)) {
+    large_bytes_ -= buffer.capacity;
     std::free(buffer.data);
   } else {
     Class& c = classes_[static_cast<size_t>(std::bit_width(buffer.capacity) - 1 - kMinShift)];

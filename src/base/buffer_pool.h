@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 
 namespace overlord {
 
@@ -24,6 +25,9 @@ class BufferPool {
   BufferPool& operator=(const BufferPool&) = delete;
 
   Buffer take(size_t at_least);
+  size_t large_bytes() const { return large_bytes_; }  // taken, of buffers beyond 64 KiB
+  // The most that those have been since the last call.
+  size_t take_large_peak() { return std::exchange(large_peak_, large_bytes_); }
   void give(Buffer& buffer);  // leaves it empty; no-op when it is
   // At least `at_least` bytes, the first `used` of them kept.
   void grow(Buffer& buffer, size_t used, size_t at_least);
@@ -37,6 +41,8 @@ class BufferPool {
   struct Free {
     Free* next;
   };
+  size_t large_bytes_ = 0;
+  size_t large_peak_ = 0;
   static constexpr size_t kAlwaysKept = 256 * 1024;  // free bytes of each size
   static constexpr int kMinShift = 6;
   static constexpr int kMaxShift = 16;

@@ -133,5 +133,21 @@ TEST_F(BufferPoolTest, TrimLeavesSmallClassesAlone) {
   EXPECT_EQ(pool_.free_bytes(), 6400u);
 }
 
+TEST(BufferPool, CountsWhatLargeBuffersTake) {
+  BufferPool pool;
+  Buffer small = pool.take(64 * 1024);
+  EXPECT_EQ(pool.large_bytes(), 0U);
+  Buffer large = pool.take(100'000);
+  EXPECT_EQ(pool.large_bytes(), large.capacity);
+  pool.grow(large, 100'000, 300'000);
+  EXPECT_EQ(pool.large_bytes(), large.capacity);
+  EXPECT_GE(large.capacity, 300'000U);
+  pool.give(large);
+  pool.give(small);
+  EXPECT_EQ(pool.large_bytes(), 0U);
+  EXPECT_GE(pool.take_large_peak(), 400'000U);  // both, while the one was copied into the other
+  EXPECT_EQ(pool.take_large_peak(), 0U);
+}
+
 }  // namespace
 }  // namespace overlord

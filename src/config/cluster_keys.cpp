@@ -394,6 +394,25 @@ const Key<C> kKeys[] = {
              "NOSCRIPT; 0: never."},
      [](C& c, int64_t bytes) { c.script_cache_size = static_cast<uint64_t>(bytes); }},
 
+    {{.section = Section::cluster, .name = "max_clients", .type = "integer", .default_value = "0", .lowest = 0,
+      .highest = std::numeric_limits<int32_t>::max(),
+      .doc = "Clients of this cluster; one more gets an error line and is closed, with TLS without the line. "
+             "max_connections of the proxy file counts too. 0: no limit.", .reloadable = true},
+     [](C& c, int64_t count) { c.max_clients = static_cast<uint32_t>(count); }},
+    {{.section = Section::cluster, .name = "client_idle_timeout", .type = "integer", .default_value = "0",
+      .unit = "ms", .lowest = 0, .highest = kMostMilliseconds,
+      .doc = "A client of this cluster that sends nothing for this long is closed; 0: read_timeout of the proxy file "
+             "holds.", .reloadable = true},
+     [](C& c, int64_t ms) { c.client_idle_timeout = milliseconds(ms); }},
+    {{.section = Section::cluster, .name = "tcp_keepalive", .type = "integer", .default_value = "60", .unit = "s",
+      .lowest = 0, .highest = 32767,
+      .doc = "A client's connection that is silent for this long is asked by the kernel whether it is still there, and "
+             "broken after four questions without an answer, a quarter of this apart. 0: never asked.",
+      .reloadable = true},
+     [](C& c, int64_t seconds) { c.tcp_keepalive = static_cast<uint32_t>(seconds); }},
+    {{.section = Section::cluster, .name = "backend_tcp_keepalive", .type = "integer", .default_value = "60",
+      .unit = "s", .lowest = 0, .highest = 32767, .doc = "The same for connections to backends.", .reloadable = true},
+     [](C& c, int64_t seconds) { c.backend_tcp_keepalive = static_cast<uint32_t>(seconds); }},
     {{.section = Section::cluster, .name = "max_key_size", .type = "integer", .default_value = "65536",
       .unit = "bytes", .lowest = 1, .highest = 512LL << 20,
       .doc = "Longest key; memcache has 250 whatever this says."},

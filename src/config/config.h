@@ -20,6 +20,7 @@
 #include "hashing/hash_tag.h"
 #include "hashing/method.h"
 #include "hashing/ring.h"
+#include "net/socket.h"
 #include "net/tls.h"
 
 namespace overlord::config {
@@ -60,9 +61,11 @@ struct ProcessConfig {
   std::string stat;  // HTTP address for metrics; empty: none
   LogConfig log;
   SlowlogConfig slowlog;
-  milliseconds read_timeout{0};   // an idle client is closed after this; 0: never
-  milliseconds write_timeout{0};  // a client that takes no output for this long is closed; 0: never
-  uint32_t max_connections = 0;   // clients over all clusters; 0: no limit
+  milliseconds read_timeout{0};         // an idle client is closed after this; 0: never
+  milliseconds write_timeout{0};        // a client that takes no output for this long is closed; 0: never
+  uint32_t max_connections = 0;         // clients over all clusters; 0: no limit
+  uint32_t max_accepts_per_second = 0;  // client connections taken over all clusters; 0: no limit
+  uint64_t max_memory = 0;              // bytes that clients and backends may make the process hold; 0: no limit
   bool use_metrics = true;
   milliseconds stop_timeout{5000};  // what requests in flight have when the process is told to stop
   uint32_t workers = 0;             // 0: one per core the process may use
@@ -158,6 +161,11 @@ struct ClusterConfig {
 
   bool learn_commands = true;               // redis: ask the backends which commands they have
   uint64_t script_cache_size = 4ULL << 20;  // redis: bytes of Lua scripts kept to load them again; 0: none
+
+  uint32_t max_clients = 0;             // of this cluster; 0: only the process' limit
+  milliseconds client_idle_timeout{0};  // an idle client is closed after this; 0: the process' read_timeout holds
+  uint32_t tcp_keepalive = net::kKeepAliveSeconds;          // seconds, clients; 0: off
+  uint32_t backend_tcp_keepalive = net::kKeepAliveSeconds;  // the same, backends
 
   Limits limits;
   std::vector<ServerConfig> servers;  // at least one

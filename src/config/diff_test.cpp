@@ -150,6 +150,7 @@ TEST(Diff, RowsSayTheSameOfARestartAsTheTable) {
                                                  "\"warn\"\nlog_format = \"json\"\nlog_max_bytes = 5\n"
                                                  "log_daily = true\nlog_backup_count = 1\n[proxy]\nstop_timeout = 1\n"
                                                  "read_timeout = 1\nwrite_timeout = 1\nmax_connections = 1\n"
+                                                 "max_accepts_per_second = 1\nmax_memory = 1\n"
                                                  "use_metrics = false\nworkers = 1\nio = \"epoll\"\n"));
   std::set<std::string_view> live;
   std::set<std::string_view> expected;

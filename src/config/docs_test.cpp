@@ -176,6 +176,10 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_EQ(a.policy.restricts(), b.policy.restricts());
   EXPECT_EQ(a.learn_commands, b.learn_commands);
   EXPECT_EQ(a.script_cache_size, b.script_cache_size);
+  EXPECT_EQ(a.max_clients, b.max_clients);
+  EXPECT_EQ(a.client_idle_timeout, b.client_idle_timeout);
+  EXPECT_EQ(a.tcp_keepalive, b.tcp_keepalive);
+  EXPECT_EQ(a.backend_tcp_keepalive, b.backend_tcp_keepalive);
   EXPECT_EQ(a.limits.max_key_size, b.limits.max_key_size);
   EXPECT_EQ(a.limits.max_value_size, b.limits.max_value_size);
   EXPECT_EQ(a.limits.max_request_size, b.limits.max_request_size);
@@ -201,6 +205,8 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_EQ(p.read_timeout, q.read_timeout);
   EXPECT_EQ(p.write_timeout, q.write_timeout);
   EXPECT_EQ(p.max_connections, q.max_connections);
+  EXPECT_EQ(p.max_accepts_per_second, q.max_accepts_per_second);
+  EXPECT_EQ(p.max_memory, q.max_memory);
   EXPECT_EQ(p.stop_timeout, q.stop_timeout);
   EXPECT_EQ(p.use_metrics, q.use_metrics);
   EXPECT_EQ(p.workers, q.workers);

@@ -102,6 +102,17 @@ const Key<P> kKeys[] = {
       .highest = kMostConnections,
       .doc = "Clients over all clusters together; one more gets an error line and is closed. 0: no limit."},
      [](P& p, int64_t count) { p.max_connections = static_cast<uint32_t>(count); }},
+    {{.section = Section::proxy, .name = "max_accepts_per_second", .type = "integer", .default_value = "0",
+      .lowest = 0, .highest = 10'000'000,
+      .doc = "Connections of clients that are taken in a second, over all clusters; more wait in the kernel's backlog. "
+             "0: no limit.", .reloadable = true},
+     [](P& p, int64_t count) { p.max_accepts_per_second = static_cast<uint32_t>(count); }},
+    {{.section = Section::proxy, .name = "max_memory", .type = "integer", .default_value = "0", .unit = "bytes",
+      .lowest = 0, .highest = 1LL << 44,
+      .doc = "What requests and replies on their way may take, in equal shares for the workers. Above it clients are "
+             "not read from; when that does not help, the one that holds the most is closed. Below 4194304 for each "
+             "worker it is taken for that. 0: no limit.", .reloadable = true},
+     [](P& p, int64_t bytes) { p.max_memory = static_cast<uint64_t>(bytes); }},
     {{.section = Section::proxy, .name = "stop_timeout", .type = "integer", .default_value = "5000", .unit = "ms",
       .lowest = 0, .highest = kMostMilliseconds,
       .doc = "What requests in flight have to be answered when the process is told to stop."},

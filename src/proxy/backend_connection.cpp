@@ -204,6 +204,8 @@ void BackendConnection::flush_turn() noexcept {
 void BackendConnection::on_connected() {
   connected_ = true;
   last_receive_ = turn_.now();
+  const uint32_t keep_alive = backend_.cluster().backend_tcp_keepalive;
+  if (keep_alive != net::kKeepAliveSeconds) net::tune_stream_socket(turn_.loop.fd(stream_), keep_alive);
 }
 
 void BackendConnection::on_data(std::span<char> bytes) {

@@ -63,7 +63,8 @@ Cluster::Cluster(Turn& turn, Shared& shared, std::shared_ptr<SharedCluster> all,
       scripts_(turn, *pool_, all_->scripts),
       pubsub_(turn, *pool_, config_->name, config_->cache_type != config::CacheType::redis_cluster),
       times_(turn.timing ? std::make_unique<CommandTimes>(config::is_redis(config_->cache_type)) : nullptr),
-      keys_(shared.secret, config_->watch_keys) {
+      keys_(shared.secret, config_->watch_keys),
+      clients_(shared.clients.of(config_->name)) {
   all_->parts[worker_].store(this);
   set_timeouts();
 }
@@ -85,21 +86,36 @@ void Cluster::start() {
   start_learning();
 }
 
-void Cluster::accept(net::UniqueFd fd, bool tls) {
-  if (leaving()) return;
-  const uint32_t limit = process_->max_connections;
-  if (shared_.connections.fetch_add(1, std::memory_order_relaxed) >= limit && limit > 0) {
-    shared_.connections.fetch_sub(1, std::memory_order_relaxed);
-    counters_.rejected.add();
-    const std::string_view line = config::is_redis(config_->cache_type) ? kRedisFull : kMemcacheFull;
-    // A fresh socket's buffer takes one line; where it does not there is nobody to tell.
-    if (!tls) (void)!::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+bool Cluster::admit() {
+  const auto told = [this](std::string_view key, uint32_t limit) {
     static LogEvery every(std::chrono::seconds(1));
     if (auto turn = every.next()) {
-      log_warn("cluster ", config_->name, ": refused a client, max_connections = ", limit, turn.suffix());
+      log_warn("cluster ", config_->name, ": refused a client, ", key, " = ", limit, turn.suffix());
     }
-    return;
+    return false;
+  };
+  const uint32_t all = process_->max_connections;
+  if (!shared_.connections.enter(all)) {
+    counters_.rejected.add();
+    return told("max_connections", all);
   }
+  if (clients_.enter(config_->max_clients)) return true;
+  shared_.connections.leave();
+  counters_.hit(Limit::max_clients);
+  return told("max_clients", config_->max_clients);
+}
+
+void Cluster::refuse(net::UniqueFd fd, bool tls) {
+  const std::string_view line = config::is_redis(config_->cache_type) ? kRedisFull : kMemcacheFull;
+  // A fresh socket's buffer takes one line; where it does not there is nobody to tell.
+  if (!tls) (void)!::send(fd.get(), line.data(), line.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+void Cluster::accept(net::UniqueFd fd, bool tls) {
+  if (leaving()) return;
+  if (!admit()) return refuse(std::move(fd), tls);
+  // It has inherited the default from the listening socket.
+  if (config_->tcp_keepalive != net::kKeepAliveSeconds) net::tune_stream_socket(fd.get(), config_->tcp_keepalive);
   counters_.accepted.add();
   counters_.connections.add();
   peak_ = std::max(peak_, session_count());
@@ -133,7 +149,8 @@ void Cluster::remove(Session& session) {
   if (sessions_ == &session) sessions_ = session.list_next;
   session.list_prev = session.list_next = nullptr;
   counters_.connections.sub();
-  shared_.connections.fetch_sub(1, std::memory_order_relaxed);
+  shared_.connections.leave();
+  clients_.leave();
   turn_.bury(std::unique_ptr<Flushable>(&session));
 }
 

@@ -12,6 +12,7 @@
 #include "base/counter.h"
 #include "config/config.h"
 #include "net/loop.h"
+#include "proxy/client_gate.h"
 #include "proxy/command_learner.h"
 #include "proxy/command_times.h"
 #include "proxy/key_watch.h"
@@ -59,7 +60,9 @@ struct ClusterCounters {
 // What all workers of the process share. Atomic or immutable.
 struct Shared {
   uint64_t started_at = 0;  // unix seconds
-  std::atomic<uint32_t> connections{0};
+  ClientCount connections;
+  ClientCounts clients;  // of each cluster
+  AcceptRate accepts;
   std::atomic<uint64_t> next_session_id{1};
   slowlog::Store slow_requests;
   const uint64_t secret = make_secret();  // for numbers of keys: the same in all workers
@@ -82,6 +85,13 @@ class Cluster {
   bool gone();
   // Takes an accepted connection; over the limit it answers why (not with TLS) and closes.
   void accept(net::UniqueFd fd, bool tls);
+  // memory.cpp
+  // The client that holds the most bytes, when it is more than `least`; else null.
+  Session* largest_client(size_t& least);
+  // It is closed because max_memory is used up.
+  void close_for_memory(Session& session);
+  // Clients that were not read from are again, when the turn ends.
+  void read_on();
   // A client's handshake failed, or its TLS connection later on.
   void note_tls_failure(std::string_view why);
   // A client did not begin with a PROXY header, or with a wrong one.
@@ -134,6 +144,8 @@ class Cluster {
  private:
   void set_timeouts();
   void start_learning();
+  bool admit();  // counts a client, or says why not
+  void refuse(net::UniqueFd fd, bool tls);
 
   Turn& turn_;
   Shared& shared_;
@@ -152,6 +164,7 @@ class Cluster {
   std::unique_ptr<CommandTimes> times_;
   KeyWatch keys_;
   access::AclLog acl_log_;
+  ClientCount& clients_;  // in all workers
   Session* sessions_ = nullptr;
   size_t peak_ = 0;
   uint64_t left_at_ = 0;   // loop time of leave(); 0: it is in the configuration

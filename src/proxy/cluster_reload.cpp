@@ -16,7 +16,8 @@ constexpr uint64_t kLinger = 6 * kSecond;
 }  // namespace
 
 void Cluster::set_timeouts() {
-  client_timeouts_ = {nanoseconds(process_->read_timeout), nanoseconds(process_->write_timeout)};
+  const auto idle = config_->client_idle_timeout.count() > 0 ? config_->client_idle_timeout : process_->read_timeout;
+  client_timeouts_ = {nanoseconds(idle), nanoseconds(process_->write_timeout)};
   client_tick_ = 0;
   for (const uint64_t limit : {client_timeouts_.read, client_timeouts_.write}) {
     // A tenth of the limit keeps the error small; never more often than the clock's grain is worth.
@@ -35,8 +36,8 @@ void Cluster::start_learning() {
 void Cluster::commit(const PoolChange* change, const config::ProcessSnapshot& process) {
   const config::ProcessSnapshot earlier = std::exchange(process_, process);
   const bool other_timeouts =
-      earlier->read_timeout != process->read_timeout || earlier->write_timeout != process->write_timeout;
-  if (other_timeouts) set_timeouts();
+      earlier->read_timeout != process->read_timeout || earlier->write_timeout != process->write_timeout ||
+      (change != nullptr && change->config->client_idle_timeout != config_->client_idle_timeout);
   // Sessions point into the users of the earlier configuration until they have been told.
   const config::ClusterSnapshot before = config_;
   if (change != nullptr) {
@@ -54,6 +55,7 @@ void Cluster::commit(const PoolChange* change, const config::ProcessSnapshot& pr
       start_learning();
     }
   }
+  if (other_timeouts) set_timeouts();
   if (change == nullptr && !other_timeouts) return;
   for (Session* session = sessions_; session != nullptr;) {
     Session* const next = session->list_next;

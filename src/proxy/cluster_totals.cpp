@@ -25,6 +25,11 @@ uint64_t ClusterTotals::failures(routing::Failure failure) const {
              [failure](const Cluster& part) { return part.counters().failures[static_cast<size_t>(failure)].get(); });
 }
 
+uint64_t ClusterTotals::hits(Limit limit) const {
+  return sum(cluster_,
+             [limit](const Cluster& part) { return part.counters().limits[static_cast<size_t>(limit)].get(); });
+}
+
 uint64_t ClusterTotals::of(net::TlsCounters ClusterTls::* side, Counter net::TlsCounters::* counter) const {
   return sum(cluster_, [=](const Cluster& part) { return (part.tls().*side.*counter).get(); });
 }

@@ -17,6 +17,9 @@ class ClusterTotals {
 
   uint64_t of(Counter ClusterCounters::* counter) const;
   uint64_t failures(routing::Failure failure) const;
+  uint64_t hits(Limit limit) const;
+  // Clients refused because there were too many, here or in the whole process.
+  uint64_t refused() const { return of(&ClusterCounters::rejected) + hits(Limit::max_clients); }
 
   // What happened below the protocols, by the names that INFO and stats have for it.
   using Edge = std::array<std::pair<std::string_view, uint64_t>, 6>;

@@ -8,12 +8,15 @@
 namespace overlord::proxy {
 
 enum class Limit : uint8_t {
-  max_request_size,  // the client was closed
-  max_key_size,      // the request was refused
-  max_pipeline,      // the client was not read from until something was answered
-  max_client_buffer  // the same
+  max_request_size,        // the client was closed
+  max_key_size,            // the request was refused
+  max_pipeline,            // the client was not read from until something was answered
+  max_client_buffer,       // the same
+  max_clients,             // a client was refused
+  max_accepts_per_second,  // taking connections was put off
+  max_memory               // a client was closed because it held the most
 };
-inline constexpr int kLimitCount = 4;
+inline constexpr int kLimitCount = 7;
 
 // The key of the configuration.
 constexpr std::string_view limit_name(Limit limit) {
@@ -22,6 +25,9 @@ constexpr std::string_view limit_name(Limit limit) {
     case Limit::max_key_size: return "max_key_size";
     case Limit::max_pipeline: return "max_pipeline";
     case Limit::max_client_buffer: return "max_client_buffer";
+    case Limit::max_clients: return "max_clients";
+    case Limit::max_accepts_per_second: return "max_accepts_per_second";
+    case Limit::max_memory: return "max_memory";
   }
   return "";
 }

@@ -28,9 +28,9 @@ std::string own_memcache_stats(Cluster& cluster) {
   stat("pid", std::to_string(::getpid()));
   stat("cluster", cluster.config().name);
   stat("uptime", std::to_string(static_cast<uint64_t>(::time(nullptr)) - cluster.shared().started_at));
-  stat("curr_connections", std::to_string(cluster.shared().connections.load(std::memory_order_relaxed)));
+  stat("curr_connections", std::to_string(cluster.shared().connections.get()));
   stat("total_connections", std::to_string(totals.of(&ClusterCounters::accepted)));
-  stat("rejected_connections", std::to_string(totals.of(&ClusterCounters::rejected)));
+  stat("rejected_connections", std::to_string(totals.refused()));
   stat("requests", std::to_string(totals.of(&ClusterCounters::requests)));
   stat("refused_logins", std::to_string(totals.of(&ClusterCounters::refused_logins)));
   for (const auto& [name, count] : totals.edge()) stat(name, std::to_string(count));

@@ -36,7 +36,7 @@ class Proxy {
   void inherit(net::InheritedSockets sockets) { reloader_.inherit(std::move(sockets)); }
   // Whether the loop of every worker has turned since the last call (a first call says so); asks them to turn again.
   bool pulse();
-  uint32_t clients() const { return shared_.connections.load(std::memory_order_relaxed); }
+  uint32_t clients() const { return shared_.connections.get(); }
   // From now on a change of one of these files is a reload. After start().
   void follow(std::vector<std::string> paths);
 

@@ -109,7 +109,7 @@ std::string RedisSession::info_text() const {
   }
   if (wants("clients")) {
     section("Clients");
-    line("connected_clients", std::to_string(cluster_.shared().connections.load(std::memory_order_relaxed)));
+    line("connected_clients", std::to_string(cluster_.shared().connections.get()));
     line("maxclients", std::to_string(cluster_.process().max_connections));
     line("blocked_clients", std::to_string(ClusterTotals(cluster_).of(&ClusterCounters::blocked_clients)));
   }
@@ -119,7 +119,7 @@ std::string RedisSession::info_text() const {
     line("total_connections_received", std::to_string(totals.of(&ClusterCounters::accepted)));
     line("total_commands_processed", std::to_string(totals.of(&ClusterCounters::requests)));
     line("slow_subscribers", std::to_string(totals.of(&ClusterCounters::slow_subscribers)));
-    line("rejected_connections", std::to_string(totals.of(&ClusterCounters::rejected)));
+    line("rejected_connections", std::to_string(totals.refused()));
     line("acl_access_denied_auth", std::to_string(totals.of(&ClusterCounters::refused_logins)));
     line("acl_access_denied_cmd", std::to_string(totals.of(&ClusterCounters::refused_calls)));
     for (const auto& [name, count] : totals.edge()) line(name, std::to_string(count));

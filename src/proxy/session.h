@@ -39,6 +39,9 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   uint64_t id() const { return id_; }
   ClientSnapshot snapshot() const;
   uint32_t requests_in_flight() const { return weight_; }
+  // Bytes that the proxy holds for this client: of a request that is not whole, and of answers.
+  size_t held_bytes() const { return partial_.capacity + unsent(); }
+  bool held_back() const { return paused_; }  // not read from
 
   // Flushable
   void flush_turn() noexcept override;

@@ -54,6 +54,11 @@ void Turn::warm_up() {
   volatile_.reserve(kWarmRequests);
 }
 
+size_t Turn::bytes_in_use() const {
+  return loop.chunks().in_use() * kChunkSize + buffers.used_bytes() + buffers.large_bytes() +
+         requests.in_use() * sizeof(routing::Request);
+}
+
 size_t Turn::pooled_bytes() const {
   const ChunkPool& pool = loop.chunks();
   return (pool.in_use() + pool.free_count()) * kChunkSize + buffers.free_bytes() +

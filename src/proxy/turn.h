@@ -69,6 +69,8 @@ class Turn {
   SlowRecorder slow;
   bool timing = false;  // how long requests take is counted; set before clusters are made
 
+  bool memory_short = false;  // the worker's share of max_memory is used up: clients are not read from
+
   ChunkPool& chunks() { return loop.chunks(); }
   uint64_t now() const { return loop.now(); }
 
@@ -86,6 +88,8 @@ class Turn {
   void warm_up();
   // Bytes that the pools hold, in use or free.
   size_t pooled_bytes() const;
+  // Bytes in use, without what is free in the pools: what clients send and are sent, and what goes to backends.
+  size_t bytes_in_use() const;
   // Gives memory that a burst left unused back to the heap, when the turn ends.
   void ask_trim() { trim_asked_ = true; }
 

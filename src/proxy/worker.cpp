@@ -25,6 +25,7 @@ constexpr int kHeapTrims = 4;
 
 Worker::Worker(uint32_t index, std::unique_ptr<net::Loop> loop, Shared& shared, Resolver& resolver)
     : index_(index), loop_(std::move(loop)), shared_(shared), resolver_(resolver), turn_(*loop_) {
+  memory_tick_.set([](void*) {}, this);  // the end of its turn looks
   housekeeping_.set([](void* self) { static_cast<Worker*>(self)->housekeeping(); }, this);
 }
 
@@ -35,6 +36,7 @@ Worker::~Worker() {
 
 void Worker::set_up(ReloadPlan& plan) {
   turn_.timing = plan.process->use_metrics && !plan.process->stat.empty();
+  use_process(plan.process);
   prepare(plan);
   follow_listeners(plan);
 }
@@ -61,8 +63,16 @@ void Worker::join() {
   if (thread_.joinable()) thread_.join();
 }
 
+uint64_t Worker::accept_delay(const SharedCluster& cluster) {
+  const uint64_t ns = shared_.accepts.wait(loop_->now(), process_->max_accepts_per_second);
+  if (ns == 0) return 0;
+  if (Cluster* const part = part_of(cluster)) part->counters().hit(Limit::max_accepts_per_second);
+  return ns;
+}
+
 void Worker::take(const std::shared_ptr<SharedCluster>& cluster, net::UniqueFd fd, bool tls) {
   if (stopping_) return;
+  shared_.accepts.count(loop_->now(), process_->max_accepts_per_second);
   // The kernel spreads connections by hash; a few long-lived ones can all land here.
   Worker* least = this;
   for (Worker* peer : peers_) {
@@ -85,6 +95,7 @@ void Worker::serve(const SharedCluster& cluster, net::UniqueFd fd, bool tls) {
 }
 
 void Worker::end_of_turn() {
+  if (budget_.limited()) watch_memory();
   turn_.end();
   count_connections();
   if (!stopping_ || loop_finished_) return;
@@ -134,7 +145,7 @@ void Worker::housekeeping() {
   // What a burst leaves behind is small pieces that the allocator keeps unless asked, also after the pools gave them
   // back, which takes them a few rounds.
   most_open_ = std::max(most_open_, peak);
-  most_pooled_ = std::max(most_pooled_, turn_.pooled_bytes());
+  most_pooled_ = std::max(most_pooled_, turn_.pooled_bytes() + turn_.buffers.take_large_peak());
   if (most_open_ >= open + kTrimAfter || most_pooled_ >= turn_.pooled_bytes() + kTrimAfterBytes) {
     most_open_ = open;
     most_pooled_ = turn_.pooled_bytes();

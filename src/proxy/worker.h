@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "net/loop.h"
 #include "proxy/cluster.h"
+#include "proxy/memory_budget.h"
 #include "proxy/reload_plan.h"
 #include "proxy/snapshot.h"
 #include "proxy/turn.h"
@@ -63,6 +64,7 @@ class Worker final : public net::TurnHandler {
   class Listener final : public net::AcceptHandler {
    public:
     Listener(Worker& worker, std::string where) : address(std::move(where)), worker_(worker) {}
+    uint64_t accept_delay() override { return worker_.accept_delay(*cluster); }
     void on_accept(net::UniqueFd fd) override { worker_.take(cluster, std::move(fd), tls); }
 
     const std::string address;
@@ -79,6 +81,10 @@ class Worker final : public net::TurnHandler {
   void follow_listeners(ReloadPlan& plan);
   void bury_gone();
   void take(const std::shared_ptr<SharedCluster>& cluster, net::UniqueFd fd, bool tls);
+  uint64_t accept_delay(const SharedCluster& cluster);
+  void use_process(const config::ProcessSnapshot& process);
+  void watch_memory();  // memory.cpp
+  void close_largest();
   void serve(const SharedCluster& cluster, net::UniqueFd fd, bool tls);
   void count_connections();
   void tell_unfinished();
@@ -89,6 +95,7 @@ class Worker final : public net::TurnHandler {
   std::unique_ptr<net::Loop> loop_;
   Shared& shared_;
   Resolver& resolver_;
+  config::ProcessSnapshot process_;
   Turn turn_;
   int32_t next_backend_ = 0;  // id; pools may make backends at any time
   std::vector<std::unique_ptr<Cluster>> clusters_;
@@ -106,6 +113,8 @@ class Worker final : public net::TurnHandler {
   size_t most_pooled_ = 0;  // bytes in the pools
   int heap_trims_left_ = 0;
   net::Timer housekeeping_;
+  MemoryBudget budget_;
+  net::Timer memory_tick_;  // while memory is short
   std::thread thread_;
 };
 

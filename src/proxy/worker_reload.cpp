@@ -36,6 +36,7 @@ bool Worker::prepare(const ReloadPlan& plan) {
 
 void Worker::commit(ReloadPlan& plan) {
   if (stopping_) return;
+  use_process(plan.process);
   follow_listeners(plan);
   for (auto& cluster : clusters_) {
     const auto change = std::ranges::find(plan.clusters, cluster->all(), &ClusterChange::cluster);
