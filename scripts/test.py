@@ -97,7 +97,8 @@ NEEDS_BENCH = ("test_bench.py", "test_loadgen.py", "test_loadgen_dialects.py", "
 # What the thread sanitizer runs: several workers, and whatever else has a thread of its own. OVERLORD_WHOLE=1: everything.
 THREADED = ("test_listeners.py", "test_redis_client.py", "test_redis_learned.py", "test_redis_scripts.py",
             "test_sentinel.py", "test_tls_reload.py", "test_backend_faults.py", "test_eject.py", "test_cli.py",
-            "test_timeouts.py", "test_ordering.py", "test_redis_pubsub.py", "test_redis_cluster.py")
+            "test_timeouts.py", "test_ordering.py", "test_redis_pubsub.py", "test_redis_cluster.py",
+            "test_reload.py", "test_metrics.py", "test_slowlog.py", "test_hot_keys.py", "test_limits.py")
 
 
 def system(tally: Tally, preset: str, env: dict[str, str]) -> None:

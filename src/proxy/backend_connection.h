@@ -151,6 +151,8 @@ class BackendConnection : public Flushable,
   net::Stream stream_;
 
  private:
+  // How long a slow reader may keep others waiting behind its large reply before the proxy takes the rest in.
+  static constexpr uint64_t kPatience = 50'000'000;
   // Whose doing it is that a connection ends: only the backend's own failures count against it.
   enum class Blame : uint8_t { backend, client, configuration };
   void lose(routing::Failure failure, std::string_view why, Blame blame = Blame::backend);

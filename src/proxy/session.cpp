@@ -22,14 +22,11 @@ namespace {
 constexpr size_t kStreamAhead = 512 * 1024;
 // A reply that must wait for others: at most this much of it is held before its connection is paused.
 constexpr size_t kHoldAhead = 16 * 1024 * 1024;
-// An upload: at most this much waits for the backend.
-constexpr size_t kUploadAhead = 256 * 1024;
 // Behind a command that waits at its backend: at most this much is read ahead.
 constexpr size_t kListenAhead = 256 * 1024;
 constexpr uint64_t kLinger = 5'000'000'000;
 // A client that stops in the middle of a large value is closed after this: it holds a backend connection.
 constexpr uint64_t kUploadStall = 10'000'000'000;
-constexpr uint64_t kUploadTick = 1'000'000'000;
 // Before anything is known of a client's answers, so many of its requests may be in flight.
 constexpr uint64_t kFirstWindow = 64;
 
@@ -307,54 +304,6 @@ void Session::on_stalled(Request& request) noexcept {
              ": closed a client that does not read a large reply while others wait for it", turn.suffix());
   }
   die();
-}
-
-// Uploads
-
-void Session::begin_upload(Request& request) {
-  request.uploading = true;
-  uploading_ = true;
-  Rare& mine = rare();
-  if (!mine.timeouts.armed()) turn_.loop.timers().arm(mine.timeouts, turn_.now(), kUploadTick);
-  mine.upload_request = &request;
-  mine.upload_bytes = request.bytes.size();
-  route(request);
-  if (!request.finished) mine.upload_connection = static_cast<BackendConnection*>(request.source);
-}
-
-void Session::continue_upload(std::string_view bytes) {
-  rare_->upload_bytes += bytes.size();
-  BackendConnection*& connection = rare_->upload_connection;  // cleared when the request is answered meanwhile
-  if (connection == nullptr) return;
-  connection->backend().counters().bytes_out.add(bytes.size());
-  connection->upload(bytes);
-  if (connection != nullptr && connection->unsent() > kUploadAhead) {
-    upload_blocked_ = true;
-    connection->notify_drained(this);
-  }
-}
-
-void Session::end_upload() {
-  uploading_ = false;
-  upload_blocked_ = false;
-  if (const Request* request = rare_->upload_request) {
-    cluster_.keys().on_upload(*request, rare_->upload_bytes, turn_.now());
-  }
-  if (rare_->upload_connection != nullptr) rare_->upload_connection->upload_done(*rare_->upload_request);
-  rare_->upload_connection = nullptr;
-  waiting_for_answers_ = true;  // what follows goes another way and must not overtake it
-}
-
-void Session::abort_upload() {
-  uploading_ = false;
-  upload_blocked_ = false;
-  if (rare_ == nullptr) return;
-  if (BackendConnection* connection = std::exchange(rare_->upload_connection, nullptr)) connection->upload_aborted();
-}
-
-void Session::on_upload_drained() noexcept {
-  upload_blocked_ = false;
-  turn_.sessions.add(*this);
 }
 
 // Writing

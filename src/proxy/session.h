@@ -145,6 +145,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
 
  private:
   enum class Life : uint8_t { open, closing, dead };
+  static constexpr uint64_t kUploadTick = 1'000'000'000;  // between looks at an upload that may have stalled
   // What few clients need: an idle connection must not pay for it.
   struct Rare {
     net::Timer timeouts;
