@@ -57,7 +57,7 @@ def test_max_clients_is_exact_for_each_cluster(io, pool, workers):
                 if kind == "redis":
                     assert client.cmd("SET", "k", "v") == "OK"
                 else:
-                    assert client.set(b"k", b"v") == b"STORED\r\n"
+                    assert client.set(b"limits:k", b"v") == b"STORED\r\n"
             other = admitted(free.address, "redis")
             assert not isinstance(other, bytes)
             other.close()

@@ -1,0 +1,188 @@
+// overlord: the operator's command line. `overlord ctl` looks at a running proxy and changes it, over its HTTP address.
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <functional>
+#include <iostream>
+#include <string>
+#include <thread>
+#include <variant>
+
+#include "ctl/top.h"
+#include "ctl/views.h"
+#include "http/client.h"
+
+namespace {
+
+using namespace overlord;
+
+// 1: the proxy said no. 2: wrong arguments. 3: the proxy could not be reached, or is none.
+constexpr int kRefused = 1;
+constexpr int kUsage = 2;
+constexpr int kUnreachable = 3;
+
+struct Options {
+  std::string admin = "127.0.0.1:2110";
+  std::string output = "table";
+  std::string cluster;
+  std::string key;
+  std::string command;
+  uint32_t count = 0;  // 0: the proxy's own default
+  double interval = 2;
+  uint32_t rounds = 0;  // 0: until interrupted
+};
+
+int complain(const std::string& what, int code) {
+  std::cerr << "overlord: " << what << (what.ends_with('\n') ? "" : "\n");
+  return code;
+}
+
+// Columns and lines of the terminal; 0 where the output is none.
+winsize screen_size() {
+  winsize size{};
+  if (::isatty(STDOUT_FILENO) == 0 || ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0) return {};
+  return size;
+}
+
+// The page, or the exit code when there is none.
+std::variant<std::string, int> page_of(http::Client& client, std::string_view method, const std::string& target) {
+  auto answer = client.ask(method, target);
+  if (!answer) {
+    return complain(answer.error().message + "\nis the proxy running with -stat, and is this its address (--admin)?",
+                    kUnreachable);
+  }
+  if (answer->status != 200) return complain(answer->body, kRefused);
+  return std::move(answer->body);
+}
+
+int print(const Result<std::string>& text) {
+  if (!text) return complain(text.error().message, kUnreachable);
+  std::cout << *text;
+  return 0;
+}
+
+int show(const ctl::View& view, const Options& options) {
+  http::Client client(options.admin);
+  std::string target(view.path);
+  const auto add = [&target](std::string_view name, const std::string& value) {
+    target.append(target.contains('?') ? "&" : "?").append(name).append("=").append(http::encoded(value));
+  };
+  if (!options.cluster.empty()) add("cluster", options.cluster);
+  if (options.count > 0) add(view.count, std::to_string(options.count));
+  const auto page = page_of(client, "GET", target);
+  if (const int* code = std::get_if<int>(&page)) return *code;
+  const std::string& text = std::get<std::string>(page);
+  if (const std::string missing = ctl::missing_of(text); !missing.empty()) complain(missing, 0);
+  if (options.output == "json") return print(text);
+  return print(ctl::table_of(view, text, screen_size().ws_col));
+}
+
+int pass(std::string_view method, const std::string& target, const Options& options) {
+  http::Client client(options.admin);
+  const auto page = page_of(client, method, target);
+  if (const int* code = std::get_if<int>(&page)) return *code;
+  return print(std::get<std::string>(page));
+}
+
+int explain(const Options& options) {
+  http::Client client(options.admin);
+  std::string target = "/explain?cluster=" + http::encoded(options.cluster) + "&key=" + http::encoded(options.key);
+  if (!options.command.empty()) target += "&cmd=" + http::encoded(options.command);
+  const auto page = page_of(client, "GET", target);
+  if (const int* code = std::get_if<int>(&page)) return *code;
+  const std::string& text = std::get<std::string>(page);
+  return options.output == "json" ? print(text) : print(ctl::explanation_of(text));
+}
+
+int top(const Options& options) {
+  using Clock = std::chrono::steady_clock;
+  http::Client client(options.admin);
+  ctl::Top screens;
+  Clock::time_point last{};
+  for (uint32_t round = 0; options.rounds == 0 || round < options.rounds; ++round) {
+    if (round > 0) std::this_thread::sleep_for(std::chrono::duration<double>(options.interval));
+    const auto clusters = page_of(client, "GET", "/clusters");
+    if (const int* code = std::get_if<int>(&clusters)) return *code;
+    const auto backends = page_of(client, "GET", "/backends");
+    if (const int* code = std::get_if<int>(&backends)) return *code;
+    const auto now = Clock::now();
+    const double seconds = round == 0 ? 0 : std::chrono::duration<double>(now - last).count();
+    last = now;
+    const winsize size = screen_size();
+    const size_t rows = size.ws_row > 12 ? size.ws_row - 10U : 20;
+    if (size.ws_col > 0) std::cout << "\x1b[H\x1b[2J";
+    const int code = print(
+        screens.screen(std::get<std::string>(clusters), std::get<std::string>(backends), seconds, rows, size.ws_col));
+    if (code != 0) return code;
+    std::cout << std::flush;
+  }
+  return 0;
+}
+
+void add_ctl(CLI::App& app, Options& options, std::function<int()>& chosen) {
+  CLI::App* const ctl = app.add_subcommand("ctl", "look at a running proxy, and change it");
+  ctl->require_subcommand(1);
+  ctl->fallthrough();
+  ctl->add_option("--admin", options.admin,
+                  "the proxy's HTTP address (its stat or -stat): HOST:PORT or a socket's path")
+      ->envname("OVERLORD_ADMIN")
+      ->capture_default_str();
+  ctl->add_option("-o,--output", options.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->capture_default_str();
+  for (const ctl::View& view : ctl::views()) {
+    CLI::App* const sub = ctl->add_subcommand(std::string(view.name), std::string(view.what));
+    if (view.of_cluster) sub->add_option("--cluster", options.cluster, "only of this cluster");
+    if (!view.count.empty())
+      sub->add_option("-n,--count", options.count, "at most so many")->check(CLI::Range(1, 1024));
+    sub->callback([&view, &options, &chosen] { chosen = [&view, &options] { return show(view, options); }; });
+  }
+  CLI::App* const where = ctl->add_subcommand("explain", "where a key would go, step by step");
+  where->add_option("--cluster", options.cluster, "of this cluster")->required();
+  where->add_option("key", options.key, "the key")->required();
+  where->add_option("--cmd", options.command, "as this command, like GET");
+  where->callback([&] { chosen = [&options] { return explain(options); }; });
+  CLI::App* const live = ctl->add_subcommand("top", "what goes on now, again and again");
+  live->add_option("-i,--interval", options.interval, "seconds between two looks")
+      ->check(CLI::Range(0.1, 3600.0))
+      ->capture_default_str();
+  live->add_option("-n,--rounds", options.rounds, "end after so many looks");
+  live->callback([&] { chosen = [&options] { return top(options); }; });
+  struct Plain {
+    const char* name;
+    const char* what;
+    const char* method;
+    const char* target;
+  };
+  static constexpr Plain kPlain[] = {
+      {"config", "the configuration in force, without secrets", "GET", "/config"},
+      {"diff", "what a reload would change; changes nothing", "GET", "/diff"},
+      {"reload", "read the files again and put what has changed in force", "POST", "/reload"},
+      {"rollback", "back to the configuration before the last reload", "POST", "/rollback"},
+      {"metrics", "the page that Prometheus reads", "GET", "/metrics"}};
+  for (const Plain& each : kPlain) {
+    ctl->add_subcommand(each.name, each.what)->callback([&each, &options, &chosen] {
+      chosen = [&each, &options] { return pass(each.method, each.target, options); };
+    });
+  }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app("overlord: the operator's command line");
+  app.set_version_flag("--version", OVERLORD_VERSION);
+  app.require_subcommand(1);
+  Options options;
+  std::function<int()> chosen;
+  add_ctl(app, options, chosen);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& problem) {
+    return app.exit(problem) == 0 ? 0 : kUsage;
+  }
+  return chosen();
+}
