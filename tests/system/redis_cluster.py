@@ -176,10 +176,10 @@ class RedisCluster:
         # A node takes the next epoch that it knows of: two that do so at once would have the same, and then a node may
         # believe the wrong one for good.
         wait_until(lambda: len(self._epochs()) == 1, 20, "the nodes to agree on the epoch")
+        # Without the highest epoch its claim loses against what others last heard: they would even talk it out of it.
+        target.ask("CLUSTER", "BUMPEPOCH")
         for node in [target, *[m for m in self.masters if m is not target and m.alive()]]:
             node.ok("CLUSTER", "SETSLOT", slot, "NODE", target.id)
-        # Without the highest epoch its claim may lose against what the replicas last heard of another.
-        target.ask("CLUSTER", "BUMPEPOCH")
 
     def _epochs(self):
         return {line for node in self.nodes if node.alive() for line in node.ask("CLUSTER", "INFO").decode().splitlines()
