@@ -56,9 +56,9 @@ Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
   server_.route("GET", "/slowlog", "slow requests, newest first (?cluster=, ?count=)",
                 [this](const http::Request& request) { return slow_page(proxy_, request); });
   server_.route("GET", "/hotkeys", "keys that are asked most (?cluster=, ?count=)",
-                [this](const http::Request& request) { return hot_keys_page(proxy_, request); });
+                [this](const http::Request& request) { return hot_keys_page(proxy_, request, kPatience); });
   server_.route("GET", "/bigkeys", "keys with the largest values (?cluster=, ?count=)",
-                [this](const http::Request& request) { return big_keys_page(proxy_, request); });
+                [this](const http::Request& request) { return big_keys_page(proxy_, request, kPatience); });
 }
 
 Result<void> Admin::start(const std::string& address) {

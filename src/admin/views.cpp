@@ -1,13 +1,13 @@
 #include "admin/views.h"
 
 #include <algorithm>
-#include <charconv>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "admin/json_response.h"
+#include "admin/parameters.h"
 #include "protocol/redis/command_lookup.h"
 #include "proxy/ask_workers.h"
 #include "proxy/session.h"
@@ -93,10 +93,6 @@ void note_silent(Json& page, const std::vector<uint32_t>& silent) {
   if (!silent.empty()) page["workers_without_answer"] = silent;
 }
 
-http::Response no_cluster(std::string_view name) {
-  return http::Response::error(404, "there is no cluster '" + std::string(name) + "'; /clusters lists them");
-}
-
 // The first answer that a worker gave; the question is asked to all, since one may hang.
 template <typename T>
 std::optional<T> first_answer(proxy::Proxy& proxy, std::chrono::milliseconds patience,
@@ -172,14 +168,9 @@ http::Response backends_page(const proxy::Snapshot& snapshot, const http::Reques
 }
 
 http::Response clients_page(proxy::Proxy& proxy, const http::Request& request, std::chrono::milliseconds patience) {
-  constexpr size_t kMost = 1000;
-  size_t limit = 100;
-  if (const std::string_view text = request.parameter("limit"); !text.empty()) {
-    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), limit);
-    if (failure != std::errc{} || end != text.data() + text.size() || limit < 1 || limit > kMost) {
-      return http::Response::error(400, "limit must be a number from 1 to 1000");
-    }
-  }
+  const auto number = number_parameter(request, "limit", 100, 1000);
+  if (!number) return number.error();
+  const size_t limit = *number;
   struct Part {
     bool found = false;
     size_t connected = 0;

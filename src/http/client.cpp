@@ -73,20 +73,10 @@ Result<Answer> Client::ask(std::string_view method, std::string_view target, std
 }
 
 std::string encoded(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-                       c == '.' || c == '_' || c == '~';
-    if (plain) {
-      out += c;
-    } else {
-      const auto byte = static_cast<unsigned char>(c);
-      out += '%';
-      out += "0123456789ABCDEF"[byte >> 4];
-      out += "0123456789ABCDEF"[byte & 15];
-    }
-  }
-  return out;
+  if (text.empty()) return {};  // for curl a length of 0 means: up to a NUL
+  const std::unique_ptr<char, decltype(&::curl_free)> escaped(
+      ::curl_easy_escape(nullptr, text.data(), static_cast<int>(text.size())), ::curl_free);
+  return escaped == nullptr ? std::string() : std::string(escaped.get());
 }
 
 }  // namespace overlord::http

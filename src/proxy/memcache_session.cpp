@@ -17,18 +17,6 @@ namespace {
 
 constexpr std::string_view kVersionLine = "VERSION " OVERLORD_VERSION "\r\n";
 
-bool writes(Verb verb) {
-  switch (verb) {
-    case Verb::get:
-    case Verb::gets:
-    case Verb::version:
-    case Verb::verbosity:
-    case Verb::stats:
-    case Verb::quit: return false;
-    default: return true;  // gat and gats too: they change when an item expires
-  }
-}
-
 }  // namespace
 
 Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
@@ -51,7 +39,7 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
       if (refused(parsed)) return refuse(denial(parsed.noreply), parsed.size, 0, bytes, used);
       return take_value(parsed, bytes, used);
     case ParseStatus::complete:
-      if (read_only() && writes(parsed.verb)) {
+      if (read_only() && memcache::writes(memcache::command_id(parsed.verb))) {
         return refuse(parsed.noreply ? "" : kReadOnly, parsed.size, 0, bytes, used);
       }
       cluster_.counters().requests.add();

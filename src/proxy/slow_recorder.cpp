@@ -1,6 +1,9 @@
 #include "proxy/slow_recorder.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cinttypes>
+#include <cstdio>
 
 #include "proxy/cluster.h"
 #include "routing/command_tag.h"
@@ -26,12 +29,6 @@ uint32_t parts_of(const Request& request) {
   uint32_t parts = request.sent_at > 0 ? 1 : 0;
   for (const Request* child = request.children; child != nullptr; child = child->next) parts += parts_of(*child);
   return parts;
-}
-
-std::string node_name(const Backend& backend) {
-  const config::ServerConfig& server = backend.server();
-  const std::string address = config::to_string(server.address);
-  return server.alias.empty() ? address : server.alias + " (" + address + ")";
 }
 
 uint64_t unix_us(uint64_t ns_ago) {
@@ -77,7 +74,9 @@ slowlog::Entry slow_entry(const Request& request, Cluster& cluster, std::string_
   entry.cluster.set(config.name);
   entry.client.set(client);
   if (part.answered_at > 0) {
-    if (const Backend* backend = cluster.pool().find(part.backend)) entry.node.set(node_name(*backend));
+    if (const Backend* backend = cluster.pool().find(part.backend)) {
+      entry.node.set(std::string_view(backend->name()).substr(config.name.size() + 1));  // "cluster/node"
+    }
   }
   const Request& named = request.noted_size > 0 ? request : part;
   const std::string_view key = named.noted_front();
@@ -87,13 +86,10 @@ slowlog::Entry slow_entry(const Request& request, Cluster& cluster, std::string_
     entry.key.set(key);
   } else {
     // The secret stays the same while the process lives, so that one key can be recognized in many lines.
-    uint64_t id = sketch::key_id(key, cluster.shared().secret + named.noted_size);
-    char digits[16];
-    for (char& digit : digits) {
-      digit = "0123456789abcdef"[id >> 60];
-      id <<= 4;
-    }
-    entry.key.set({digits, sizeof(digits)});
+    const uint64_t id = sketch::key_id(key, cluster.shared().secret + named.noted_size);
+    char digits[32];
+    const int size = std::snprintf(digits, sizeof(digits), "%016" PRIx64, id);
+    entry.key.set({digits, static_cast<size_t>(size)});
   }
   return entry;
 }

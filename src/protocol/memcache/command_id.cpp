@@ -1,14 +1,15 @@
 #include "protocol/memcache/command_id.h"
 
-#include <array>
+#include <iterator>
 
 namespace overlord::memcache {
 namespace {
 
-constexpr std::array<std::string_view, kCommandIds> kNames = {
-    "",    "get",  "gets", "gat",   "gats",   "set",     "add",       "replace",   "append", "prepend",
-    "cas", "incr", "decr", "touch", "delete", "version", "verbosity", "flush_all", "stats",  "quit",
-    "mg",  "ms",   "md",   "ma",    "mn",     "me",      "noop",      "sasl"};
+// Those that no Verb names.
+constexpr std::string_view kMoreNames[] = {"mg", "ms", "md", "ma", "mn", "me", "noop", "sasl"};
+constexpr auto kFirstVerb = static_cast<uint16_t>(CommandId::get);
+constexpr auto kFirstMore = static_cast<uint16_t>(CommandId::mg);
+static_assert(kFirstMore + std::size(kMoreNames) == kCommandIds);
 static_assert(command_id(Verb::quit) == CommandId::quit && command_id(MetaVerb::debug) == CommandId::me);
 
 }  // namespace
@@ -42,6 +43,9 @@ CommandId command_id(binary::Opcode opcode) {
   }
 }
 
-std::string_view command_name(uint16_t id) { return id < kNames.size() ? kNames[id] : std::string_view{}; }
+std::string_view command_name(uint16_t id) {
+  if (id < kFirstVerb || id >= kCommandIds) return {};
+  return id < kFirstMore ? verb_name(static_cast<Verb>(id - kFirstVerb)) : kMoreNames[id - kFirstMore];
+}
 
 }  // namespace overlord::memcache
