@@ -30,7 +30,9 @@ struct Options {
   std::string cluster;
   std::string key;
   std::string command;
-  uint32_t count = 0;  // 0: the proxy's own default
+  std::string level;
+  uint32_t detail = 0;  // 0: the proxy's own default
+  uint32_t count = 0;   // 0: the proxy's own default
   double interval = 2;
   uint32_t rounds = 0;  // 0: until interrupted
 };
@@ -97,6 +99,13 @@ int explain(const Options& options) {
   return options.output == "json" ? print(text) : print(ctl::explanation_of(text));
 }
 
+int log(const Options& options) {
+  if (options.level.empty()) return pass("GET", "/log", options);
+  std::string target = "/log?level=" + http::encoded(options.level);
+  if (options.detail > 0) target += "&detail=" + std::to_string(options.detail);
+  return pass("POST", target, options);
+}
+
 int top(const Options& options) {
   using Clock = std::chrono::steady_clock;
   http::Client client(options.admin);
@@ -151,6 +160,11 @@ void add_ctl(CLI::App& app, Options& options, std::function<int()>& chosen) {
       ->capture_default_str();
   live->add_option("-n,--rounds", options.rounds, "end after so many looks");
   live->callback([&] { chosen = [&options] { return top(options); }; });
+  CLI::App* const log_level = ctl->add_subcommand("log", "how much the proxy's log says; with a level: changes that");
+  log_level->add_option("level", options.level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+  log_level->add_option("--detail", options.detail, "of debug messages")->check(CLI::Range(1, 1000));
+  log_level->callback([&] { chosen = [&options] { return log(options); }; });
   struct Plain {
     const char* name;
     const char* what;

@@ -77,6 +77,15 @@ def test_changes(ctl, watched):
     assert "cluster.toml:1" in ctl("reload", code=1)
 
 
+def test_level_of_the_log(ctl, watched):
+    assert json.loads(ctl("log"))["level"] == "info"
+    assert json.loads(ctl("log", "debug", "--detail", "3"))["detail"] == 3
+    assert json.loads(ctl("log"))["level"] == "debug"
+    ctl("log", "info")
+    assert json.loads(ctl("log"))["detail"] == 0
+    ctl("log", "loud", code=2)
+
+
 def test_what_is_wrong_is_said(ctl, watched):
     assert "'none'" in ctl("backends", "--cluster", "none", code=1)
     assert "--admin" in ctl("clusters", code=3, OVERLORD_ADMIN="127.0.0.1:1")

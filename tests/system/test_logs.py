@@ -12,6 +12,7 @@ import pytest
 import harness
 from clients import RedisConn
 from harness import wait_until
+from metrics_page import Watched, fetch
 
 
 @pytest.fixture
@@ -156,3 +157,29 @@ def test_wrong_values_name_the_right_ones(tmp_path):
     for words in ("log_level: unknown level", "debug, info, warn, error", "log_format: unknown format",
                   "text or json", "log_max_bytes: -1 is out of range"):
         assert words in done.stderr, done.stderr
+
+
+def test_level_by_http(start, resources, pool, io):
+    """/log shows and changes the level; what is wrong changes nothing."""
+    proxy = resources(Watched(harness.redis(pool.backends("redis")[:1]), io=io, workers=1))
+    client = resources(RedisConn(proxy.address))
+
+    def connections():
+        with RedisConn(proxy.address) as other:
+            assert other.cmd("PING") == "PONG"
+        return proxy.output().count("connected from")
+
+    assert json.loads(proxy.page("/log")) == {"level": "info", "detail": 0, "lost_lines": 0}
+    assert connections() == 0
+    status, text = fetch(proxy.http, "/log?level=debug&detail=2", "POST")
+    assert status == 200 and json.loads(text)["detail"] == 2 and json.loads(proxy.page("/log"))["level"] == "debug"
+    wait_until(lambda: connections() > 0, what="debug messages")
+    for wrong in ("", "?level=loud", "?level=off", "?level=debug&detail=0", "?level=info&detail=2"):
+        assert fetch(proxy.http, "/log" + wrong, "POST")[0] == 400, wrong
+    assert json.loads(proxy.page("/log"))["detail"] == 2
+    fetch(proxy.http, "/log?level=error", "POST")
+    assert json.loads(proxy.page("/log")) == {"level": "error", "detail": 0, "lost_lines": 0}
+    wait_until(lambda: "from debug to error" in proxy.output())
+    fetch(proxy.http, "/log?level=info", "POST")
+    wait_until(lambda: "from error to info" in proxy.output())
+    assert client.cmd("PING") == "PONG"
