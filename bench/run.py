@@ -16,7 +16,7 @@ import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from harness import measure, processes, report, targets, works  # noqa: E402
+from harness import measure, processes, reload, report, targets, works  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
@@ -25,7 +25,7 @@ BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 def parse(argv):
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("--only", help="works to run, comma-separated; a trailing * matches the rest (--list names them); "
-                                  "memory stands for the idle connections")
+                                  "memory stands for the idle connections, reload for those of a big pool")
     p.add_argument("--list", action="store_true", help="list the works and leave")
     p.add_argument("--quick", action="store_true", help="one short round of each work, 1,000 idle connections only")
     p.add_argument("--repeats", type=int, help="rounds per work (3; 1 with --quick)")
@@ -182,6 +182,20 @@ def run_memory(names, cores, command, loadgen, counts, results):
     results["failures"] += failures
 
 
+def run_reload(names, cores, command, loadgen, args, results):
+    for name in names:
+        if not name.startswith("overlord"):
+            continue
+        with tempfile.TemporaryDirectory(prefix="overlord-bench-") as folder, processes.Stack(folder, cores) as stack:
+            try:
+                figures = reload.compare(stack, command, name, loadgen, args.repeats, max(3 * args.seconds, 2))
+                results["reload"].append(figures)
+                progress(f"  reload, {name}: {figures['reloads']} reloads add {figures['added_p99_ms']:.2f} ms to the p99")
+            except (measure.LoadFailed, subprocess.TimeoutExpired) as problem:
+                results["failures"].append({"work": reload.NAME, "target": name, "why": str(problem)})
+                progress(f"  {problem}")
+
+
 def measure_memory(names, launcher, loadgen, protos, counts):
     entries, failures = [], []
     for proto in protos:
@@ -229,9 +243,10 @@ def main(argv):
     if args.list:
         for work in works.WORKS:
             print(f"{work.name:20} {work.proto}: {work.text()}")
-        print(f"{'memory':20} both: memory of the proxy with idle connections")
+        for name, text in works.EXTRAS.items():
+            print(f"{name:20} {text}")
         return 0
-    chosen, with_memory = works.select(args.only)
+    chosen, extras = works.select(args.only)
     if args.markdown:
         split_at_markers(pathlib.Path(args.markdown))
     names = target_names(args)
@@ -240,12 +255,15 @@ def main(argv):
     cores = processes.Cores.choose(not args.no_pin, args.realtime)
     loadgen = measure.Loadgen(binary, cores)
     tool = None if args.no_syscalls else measure.syscall_tool()
-    with_memory = with_memory and not args.no_memory
+    if args.no_memory:
+        extras.discard("memory")
     results = {"machine": machine(cores, tool), "repeats": args.repeats, "seconds": args.seconds, "works": {},
-               "memory": [], "failures": []}
+               "memory": [], "reload": [], "failures": []}
     for pools, group in works.stages(chosen):
         run_stage(pools, group, names, cores, command, loadgen, args, tool, results)
-    if with_memory:
+    if "reload" in extras:
+        run_reload(names, cores, command, loadgen, args, results)
+    if "memory" in extras:
         run_memory(names, cores, command, loadgen, works.IDLE_COUNTS[:1] if args.quick else works.IDLE_COUNTS, results)
     results["machine"]["load_after"] = f"{os.getloadavg()[0]:.1f}"
     print(report.render(results, report.plain))

@@ -203,19 +203,9 @@ def make_certificate(folder):
     return paths
 
 
-def cluster_toml(listen, backends, certificate=None):
-    """The configuration of overlord-proxy: one cluster per pool."""
-    text = ""
-    for pool in backends:
-        if pool not in listen:
-            continue
-        port = listen[pool]
-        cache_type = works.POOLS[pool].cache_type
-        servers = [f"127.0.0.1:{p}:1 {pool}{i}" for i, (_, p) in enumerate(backends[pool], 1)]
-        if cache_type == "redis_cluster":
-            servers = [f"127.0.0.1:{p}" for _, p in backends[pool]]
-        text += f"""[[clusters]]
-name = "bench-{pool}"
+def one_cluster_toml(name, cache_type, port, servers):
+    return f"""[[clusters]]
+name = "{name}"
 cache_type = "{cache_type}"
 listen_proto = "tcp"
 listen_addr = "127.0.0.1:{port}"
@@ -230,6 +220,20 @@ ping_fail_limit = 3
 ping_auto_eject = false
 servers = [{", ".join(f'"{server}"' for server in servers)}]
 """
+
+
+def cluster_toml(listen, backends, certificate=None):
+    """The configuration of overlord-proxy: one cluster per pool."""
+    text = ""
+    for pool in backends:
+        if pool not in listen:
+            continue
+        port = listen[pool]
+        cache_type = works.POOLS[pool].cache_type
+        servers = [f"127.0.0.1:{p}:1 {pool}{i}" for i, (_, p) in enumerate(backends[pool], 1)]
+        if cache_type == "redis_cluster":
+            servers = [f"127.0.0.1:{p}" for _, p in backends[pool]]
+        text += one_cluster_toml(f"bench-{pool}", cache_type, port, servers)
         if works.POOLS[pool].tls:
             text += f"""listen_tls_addr = "127.0.0.1:{listen[pool + '+tls']}"
 tls_cert = "{certificate[0]}"

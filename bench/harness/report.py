@@ -134,6 +134,21 @@ def many_connections_rows(results):
 MANY_HEAD = ["target", "CPU us at 200", "CPU us at 10,000", "ratio", "goal"]
 
 
+RELOAD_HEAD = ["target", "reloads", "p99 ms without", "p99 ms with", "added ms", "goal", "p99.9 ms without",
+               "p99.9 ms with", "longest ms without", "longest ms with"]
+
+
+def reload_rows(results):
+    rows = []
+    for f in results["reload"]:
+        def pair(field, f=f):
+            return [milliseconds(median_of(f[when], field)) for when in ("quiet", "busy")]
+        met = f["added_p99_ms"] < f["goal_ms"]
+        rows.append([f["target"], f["reloads"], *pair("p99"), number(f["added_p99_ms"]),
+                     f"< {f['goal_ms']:.0f} {'met' if met else 'MISSED'}", *pair("p999"), *pair("max")])
+    return rows
+
+
 def plain(titles, rows):
     """A table for the terminal; a blank line where the first column changes."""
     rows = [[str(c) for c in r] for r in rows]
@@ -176,6 +191,10 @@ def render(results, table):
     if many:
         parts.append("Redis, pipeline 1: 10,000 connections against 200")
         parts.append(table(MANY_HEAD, many))
+    if results["reload"]:
+        parts.append("Latency while a pool of 1,000 redis nodes is reloaded once a second (20,000 requests/s offered), "
+                     "and without that, in turns")
+        parts.append(table(RELOAD_HEAD, reload_rows(results)))
     if results["memory"]:
         parts.append("Memory of the proxy process, fresh for each row (KiB: resident; B/conn: anonymous memory above "
                      "the start, per connection)")

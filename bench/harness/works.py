@@ -183,16 +183,21 @@ def stages(chosen):
     return [(list(dict.fromkeys(pool for work in group for pool in work.pools())), group) for group in groups.values()]
 
 
+# What is measured in other ways than works are.
+EXTRAS = {"memory": "both: memory of the proxy with idle connections",
+          "reload": "redis: latency while a pool of 1,000 nodes is reloaded"}
+
+
 def select(only):
-    """The works named in `only` (comma-separated; a name may be a prefix ending in *), in the order of WORKS, and
-    whether the memory of idle connections was asked for."""
+    """The works named in `only` (comma-separated; a name may be a prefix ending in *), in the order of WORKS, and the
+    set of the EXTRAS that were asked for."""
     if not only:
-        return WORKS, True
+        return WORKS, set(EXTRAS)
     names = [name.strip() for name in only.split(",") if name.strip()]
-    known = {work.name for work in WORKS} | {"memory"}
+    known = {work.name for work in WORKS} | set(EXTRAS)
     unknown = [n for n in names if n not in known and not (n.endswith("*") and any(k.startswith(n[:-1]) for k in known))]
     if unknown or not names:
         raise SystemExit(f"unknown work {', '.join(unknown) or only!r}; known: {', '.join(sorted(known))}")
     chosen = [work for work in WORKS
               if any(work.name == n or (n.endswith("*") and work.name.startswith(n[:-1])) for n in names)]
-    return chosen, "memory" in names
+    return chosen, set(EXTRAS) & set(names)

@@ -1,6 +1,7 @@
 #include "proxy/pool_route.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 
 #include "base/log.h"
@@ -15,18 +16,19 @@ namespace {
 // New backends are made so many at a time: each opens sockets, and the clients of the others must not wait for that.
 constexpr size_t kMostAtOnce = 8;
 
-std::shared_ptr<const hashing::Ring> ring_over(const std::vector<hashing::RingNode>& nodes,
-                                               const config::ClusterConfig& cluster) {
-  return std::make_shared<const hashing::Ring>(nodes, cluster.distribution, cluster.hash_compat);
+// A ring over so many servers takes 0.3 ms and is built on the spot.
+constexpr size_t kSmallRing = 16;
+
+std::vector<uint32_t> all_servers(size_t count) {
+  std::vector<uint32_t> all(count);
+  std::iota(all.begin(), all.end(), 0u);
+  return all;
 }
 
 }  // namespace
 
 std::shared_ptr<const hashing::Ring> ring_of(const config::ClusterConfig& cluster) {
-  std::vector<hashing::RingNode> nodes;
-  nodes.reserve(cluster.servers.size());
-  for (const config::ServerConfig& server : cluster.servers) nodes.push_back({server.ring_name, server.weight});
-  return ring_over(nodes, cluster);
+  return ring_over(cluster, all_servers(cluster.servers.size()));
 }
 
 PoolRoute::PoolRoute(Turn& turn, config::ClusterSnapshot cluster, Resolver& resolver, int32_t& next_id)
@@ -37,6 +39,12 @@ PoolRoute::PoolRoute(Turn& turn, config::ClusterSnapshot cluster, Resolver& reso
       tag_(cluster_->hash_tag),
       hash_(hashing::hash_function(cluster_->hash_method, cluster_->hash_compat)),
       whole_ring_(ring_of(*cluster_)),
+      rings_(turn.loop,
+             [this](const PartRing& built) {
+               use(built.ring, built.servers);
+               place();  // who is out may be another one by now
+             }),
+      next_rings_(turn.loop, [this](PartRing built) { next_ring_ = std::move(built); }),
       leaving_(turn) {
   for (const config::ServerConfig& server : cluster_->servers) {
     backends_.push_back(std::make_unique<Backend>(turn, cluster_, server, next_id++, *this, resolver));
@@ -67,14 +75,13 @@ bool PoolRoute::prepare(const PoolChange& change) {
                                                     next_id_++, *this, resolver_, NameLookup::later);
     fresh_[fresh_made_]->start();
   }
-  if (next_fresh(change, fresh_made_)) return false;
+  if (next_fresh(change, fresh_made_) || !next_ring_ready(change)) return false;
   return std::ranges::all_of(fresh_, [](const auto& backend) { return backend == nullptr || backend->settled(); });
 }
 
 void PoolRoute::commit(const PoolChange& change) {
   const auto& servers = change.config->servers;
   fresh_.resize(servers.size());
-  const bool health_counted = cluster_->ping_auto_eject != change.config->ping_auto_eject;
   for (; next_fresh(change, fresh_made_); ++fresh_made_) {  // time was up
     fresh_[fresh_made_] = std::make_unique<Backend>(turn_, change.config, servers[fresh_made_], next_id_++, *this,
                                                     resolver_, NameLookup::later);
@@ -95,13 +102,24 @@ void PoolRoute::commit(const PoolChange& change) {
   backends_ = std::move(now);
   fresh_.clear();
   fresh_made_ = 0;
+  // What was built for the backends as they were is of no use any more.
+  rings_.forget();
+  next_rings_.forget();
+  next_wanted_.clear();
+  const PartRing ready = std::exchange(next_ring_, {});
   cluster_ = change.config;
   if (change.ring != nullptr) {
     tag_ = cluster_->hash_tag;
     hash_ = hashing::hash_function(cluster_->hash_method, cluster_->hash_compat);
     whole_ring_ = change.ring;
   }
-  if (change.moves() || health_counted) place();
+  if (ready.cluster == cluster_) {
+    use(ready.ring, ready.servers);
+  } else {
+    // The ring in force may be of other backends; with those that are out in it until the one without them is built.
+    use(whole_ring_, all_servers(backends_.size()));
+  }
+  place();
 }
 
 void PoolRoute::sentinel_moved(std::string_view master, const std::string& host, const net::SocketAddress& address) {
@@ -111,23 +129,46 @@ void PoolRoute::sentinel_moved(std::string_view master, const std::string& host,
   }
 }
 
+bool PoolRoute::next_ring_ready(const PoolChange& change) {
+  std::vector<uint32_t> in;
+  for (uint32_t i = 0; i < fresh_.size(); ++i) {
+    if (fresh_[i] != nullptr || !backends_[static_cast<size_t>(change.kept[i])]->ejected()) in.push_back(i);
+  }
+  if (in.size() == fresh_.size() || in.size() <= kSmallRing) return true;
+  if (next_ring_.cluster == change.config && next_ring_.servers == in) return true;
+  if (next_wanted_ != in) {
+    next_wanted_ = in;
+    next_rings_.want(change.config, std::move(in));
+  }
+  return false;
+}
+
 void PoolRoute::place() {
-  in_ring_.clear();
-  ++placement_;
-  for (auto& backend : backends_) {
-    if (!backend->ejected()) in_ring_.push_back(backend.get());
+  std::vector<uint32_t> in;
+  for (uint32_t i = 0; i < backends_.size(); ++i) {
+    if (!backends_[i]->ejected()) in.push_back(i);
   }
-  if (in_ring_.size() == backends_.size()) {
-    ring_ = whole_ring_;
-  } else {
-    std::vector<hashing::RingNode> nodes;
-    for (const Backend* backend : in_ring_) nodes.push_back({backend->server().ring_name, backend->server().weight});
-    ring_ = ring_over(nodes, *cluster_);
+  if (in.size() == backends_.size()) {
+    rings_.forget();
+    use(whole_ring_, in);
+  } else if (in.size() <= kSmallRing) {
+    rings_.forget();
+    use(ring_over(*cluster_, in), in);
+  } else if (in != placed_) {
+    rings_.want(cluster_, in);
   }
-  if (!in_ring_.empty() || backends_.empty()) return;
+  if (!in.empty() || backends_.empty()) return;
   static LogEvery every(std::chrono::seconds(1));
   if (auto turn = every.next())
     log_error("cluster ", cluster_->name, ": every backend is out of the ring", turn.suffix());
+}
+
+void PoolRoute::use(std::shared_ptr<const hashing::Ring> ring, const std::vector<uint32_t>& servers) {
+  ring_ = std::move(ring);
+  placed_ = servers;
+  in_ring_.clear();
+  for (const uint32_t i : servers) in_ring_.push_back(backends_[i].get());
+  ++placement_;
 }
 
 // A backend that is being prepared is in no ring yet.

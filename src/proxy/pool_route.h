@@ -1,5 +1,9 @@
 #pragma once
 // PoolRoute: a pool that places keys by a ring over its backends.
+//
+// When a backend leaves the ring of a large pool, or comes back while others are out, the ring that follows is built
+// elsewhere (RingBuilder) and the present one stays in force for these milliseconds: the backend's keys fail or live
+// elsewhere a moment longer.
 
 #include <memory>
 #include <vector>
@@ -10,6 +14,7 @@
 #include "hashing/ring.h"
 #include "proxy/leaving_backends.h"
 #include "proxy/pool.h"
+#include "proxy/ring_builder.h"
 
 namespace overlord::proxy {
 
@@ -39,6 +44,8 @@ class PoolRoute final : public Pool, public HealthListener {
 
  private:
   void place();
+  void use(std::shared_ptr<const hashing::Ring> ring, const std::vector<uint32_t>& servers);
+  bool next_ring_ready(const PoolChange& change);
   bool next_fresh(const PoolChange& change, size_t& server) const;
   uint32_t hash(std::string_view key) const noexcept { return hash_(tag_.trim(key)); }
 
@@ -52,10 +59,15 @@ class PoolRoute final : public Pool, public HealthListener {
   std::shared_ptr<const hashing::Ring> whole_ring_;  // over all of them
   std::shared_ptr<const hashing::Ring> ring_;        // over those that are in it
   uint64_t placement_ = 0;
+  std::vector<uint32_t> placed_;   // the servers that are in it
   std::vector<Backend*> in_ring_;  // what the ring's indexes mean
-  // Of a reload that is being prepared: the backends to come, by server; null where one is kept.
+  RingBuilder rings_;              // of the present backends
+  // Of a reload that is being prepared: the ring without those of the kept backends that are out, and the backends to come, by server; null where one is kept.
   std::vector<std::unique_ptr<Backend>> fresh_;
   size_t fresh_made_ = 0;  // servers looked at so far
+  RingBuilder next_rings_;
+  PartRing next_ring_;
+  std::vector<uint32_t> next_wanted_;
   LeavingBackends leaving_;
 };
 

@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "base/background.h"
 #include "base/log.h"
 #include "proxy/pool_route.h"
 #include "proxy/worker.h"
@@ -121,6 +122,12 @@ void Reloader::start_watch(const config::ClusterSnapshot& cluster, const std::sh
 ReloadReport Reloader::reload() {
   const std::lock_guard busy(busy_);
   if (stopped_ || !load_) return {.outcome = ReloadReport::Outcome::refused, .text = "the proxy is stopping"};
+  ReloadReport report;
+  in_background([&] { report = load_and_apply(); });
+  return finish(std::move(report));
+}
+
+ReloadReport Reloader::load_and_apply() {
   auto loaded = load_();
   std::vector<std::string> warnings;
   std::string errors;
@@ -140,7 +147,7 @@ ReloadReport Reloader::reload() {
     report.text = std::move(errors);
   }
   report.warnings.insert(report.warnings.begin(), warnings.begin(), warnings.end());
-  return finish(std::move(report));
+  return report;
 }
 
 ReloadReport Reloader::rollback() {
@@ -149,7 +156,8 @@ ReloadReport Reloader::rollback() {
   if (previous_ == nullptr) {
     return finish({.outcome = ReloadReport::Outcome::refused, .text = "there was no reload that changed anything"});
   }
-  ReloadReport report = apply(*previous_);
+  ReloadReport report;
+  in_background([&] { report = apply(*previous_); });
   if (report.outcome == ReloadReport::Outcome::applied) {
     report.warnings.emplace_back("the files are as they were: the next reload applies them again");
   }

@@ -75,6 +75,7 @@ class Reloader {
   void look_at_certificates() { certificates_.look_now(); }
 
  private:
+  ReloadReport load_and_apply();
   ReloadReport apply(config::Configuration next);
   Result<ReloadPlan> plan(const config::Configuration& next, const config::Diff& diff);
   ClusterChange change_of(const config::ClusterDiff& diff);

@@ -9,9 +9,13 @@
 #include <gtest/gtest.h>
 #include <sys/un.h>
 
+#include <chrono>
+#include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -64,6 +68,15 @@ class ScriptedLoop final : public net::Loop {
     for (Block& block : blocks_) std::memset(block.data.get(), '#', block.size);
     blocks_.clear();
   }
+  // Waits until another thread has posted something, and does it.
+  void run_posted() {
+    std::unique_lock lock(posting_);
+    ASSERT_TRUE(wake_.wait_for(lock, std::chrono::seconds(60), [this] { return !posted_.empty(); }));
+    const std::function<void()> fn = std::move(posted_.front());
+    posted_.pop_front();
+    lock.unlock();
+    fn();
+  }
   // Only the clock and what it sets off.
   void advance(uint64_t ns) {
     now_ += ns;
@@ -99,7 +112,11 @@ class ScriptedLoop final : public net::Loop {
   ChunkPool& chunks() override { return chunks_; }
   net::TimerWheel& timers() override { return timers_; }
   uint64_t now() const override { return now_; }
-  void post(std::function<void()>) override { FAIL() << "not a part of this script"; }
+  void post(std::function<void()> fn) override {
+    const std::lock_guard lock(posting_);
+    posted_.push_back(std::move(fn));
+    wake_.notify_one();
+  }
   void run(net::TurnHandler&) override { FAIL() << "the test is the loop"; }
   void stop() override {}
   std::string_view driver() const override { return "script"; }
@@ -131,6 +148,9 @@ class ScriptedLoop final : public net::Loop {
   uint64_t now_ = kStart;
   net::TimerWheel timers_{kStart};
   std::vector<Block> blocks_;
+  std::mutex posting_;
+  std::condition_variable wake_;
+  std::deque<std::function<void()>> posted_;  // also by other threads
 };
 
 }  // namespace overlord::proxy

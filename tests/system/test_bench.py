@@ -76,6 +76,17 @@ def test_works_that_compare_ways_to_use_one_proxy(tmp_path, work, rows, base):
         assert ("ratio_cpu" in row) == compared and bool(row.get("goals")) == (compared and work[0] not in "dt")
 
 
+def test_reloads_of_a_big_pool(tmp_path):
+    out = tmp_path / "out.json"
+    done = bench("--only", "reload", "--repeats", "1", "--no-syscalls", "--json", out, folder=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    row, = json.loads(out.read_text())["reload"]
+    assert row["target"] == "overlord" and row["reloads"] >= 1
+    assert row["added_p99_ms"] == (row["busy"][0]["p99"] - row["quiet"][0]["p99"]) / 1000
+    assert "added ms" in done.stdout
+    assert running_with(f"{tmp_path}/overlord-bench-") == []
+
+
 def test_a_proxy_that_answers_errors_is_no_fast_proxy(tmp_path):
     """Nothing listens where its backends should be: every request ends in an error, and no figure is printed."""
     script = tmp_path / "broken-proxy"
