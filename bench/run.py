@@ -145,7 +145,7 @@ def base_of(work, lane, target, samples):
     """The samples that this row is compared with, or None."""
     if not work.lanes:
         return None if target.server in (report.PEER, "direct") else samples.get(report.PEER)
-    if target.server != "overlord" or lane.label == work.base:
+    if not target.is_ours or lane.label == work.base:
         return None
     return samples.get(f"{target.name} {work.base}")
 
@@ -164,7 +164,10 @@ def run_stage(pools, group, names, cores, command, loadgen, args, tool, results)
     """The works of one stage, in front of the same processes."""
     with tempfile.TemporaryDirectory(prefix="overlord-bench-") as folder, processes.Stack(folder, cores) as stack:
         launcher = targets.Launcher(stack, {pool: stack.start_backends(pool) for pool in pools}, command)
-        running = [launcher.start(name) for name in names]
+        running = []
+        for name in names:
+            ours = name.startswith("overlord")
+            running += [launcher.start(name, server) for server in (works.servers(group) if ours else [name])]
         loaded = {}
         for work in group:
             progress(f"{work.name}: {work.text()}")

@@ -222,8 +222,8 @@ servers = [{", ".join(f'"{server}"' for server in servers)}]
 """
 
 
-def cluster_toml(listen, backends, certificate=None):
-    """The configuration of overlord-proxy: one cluster per pool."""
+def cluster_toml(listen, backends, certificate=None, more=""):
+    """The configuration of overlord-proxy: one cluster per pool. more: keys of each."""
     text = ""
     for pool in backends:
         if pool not in listen:
@@ -233,7 +233,7 @@ def cluster_toml(listen, backends, certificate=None):
         servers = [f"127.0.0.1:{p}:1 {pool}{i}" for i, (_, p) in enumerate(backends[pool], 1)]
         if cache_type == "redis_cluster":
             servers = [f"127.0.0.1:{p}" for _, p in backends[pool]]
-        text += one_cluster_toml(f"bench-{pool}", cache_type, port, servers)
+        text += one_cluster_toml(f"bench-{pool}", cache_type, port, servers) + more
         if works.POOLS[pool].tls:
             text += f"""listen_tls_addr = "127.0.0.1:{listen[pool + '+tls']}"
 tls_cert = "{certificate[0]}"

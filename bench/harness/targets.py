@@ -34,7 +34,8 @@ class Launcher:
         if any(works.POOLS[pool].tls for pool in backends):
             self.certificate = processes.make_certificate(stack.folder)
 
-    def start(self, name):
+    def start(self, name, server="overlord"):
+        """server: of an overlord-proxy, as in works.Lane."""
         if name == "direct":
             return Target(name, name, None, {pool: servers[0][1] for pool, servers in self.backends.items()},
                           {pool: [servers[0][0].pid] for pool, servers in self.backends.items()})
@@ -45,20 +46,25 @@ class Launcher:
         names = [*pools, *(f"{pool}+tls" for pool in pools if works.POOLS[pool].tls)]
         ports = processes.free_ports(len(names) + 1)
         listen = dict(zip(names, ports))
+        more, process = works.OBSERVED.get(server, ("", ""))
         yml = self.stack.folder / f"{name}-{self.count}.yml"
         yml.write_text(processes.nutcracker_yml({pool: listen[pool] for pool in pools}, self.backends))
         toml = self.stack.folder / f"{name}-{self.count}.toml"
-        toml.write_text(processes.cluster_toml(listen, self.backends, self.certificate))
+        toml.write_text(processes.cluster_toml(listen, self.backends, self.certificate, more))
         if name == "nutcracker":
             binary = shutil.which("nutcracker") or "/usr/sbin/nutcracker"
             command = [binary, "-c", str(yml), "-s", str(ports[-1]), "-a", "127.0.0.1"]
         else:
             io = name.partition("-")[2] or "epoll"
             command = [part.format(cluster=toml, nutcracker=yml, io=io) for part in shlex.split(self.proxy_command)]
+            if process:
+                conf = toml.with_suffix(".proxy.toml")
+                conf.write_text(process.format(stat=f"127.0.0.1:{processes.free_ports(1)[0]}"))
+                command += ["-conf", str(conf)]
         listening = [port for key, port in listen.items() if name != "nutcracker" or not key.endswith("+tls")]
         process = self.stack.start(f"{name}-{self.count}", command, self.stack.cores.proxy, listening)
         ours = name != "nutcracker"
-        return Target(name, "overlord" if ours else name, process.pid, listen, self.backend_pids, ours, process)
+        return Target(name, server if ours else name, process.pid, listen, self.backend_pids, ours, process)
 
     def stop(self, target):
         if target.process is not None:

@@ -26,7 +26,7 @@ POOLS = {
 class Lane:
     """One row of a work: who takes the load, which pool is behind it, and what the clients speak."""
 
-    server: str  # nutcracker, overlord or direct
+    server: str  # nutcracker, overlord, observed, unobserved or direct
     pool: str
     proto: str
     label: str = ""  # what the row says besides the server
@@ -131,6 +131,12 @@ HANDSHAKES = {"base": "plain", "lanes": (Lane("overlord", "secure", "redis", "pl
                                          Lane("overlord", "secure", "redis", "TLS, full", ("--tls",)),
                                          Lane("overlord", "secure", "redis", "TLS, resumed", ("--tls", "--resume")))}
 
+# One proxy with everything that watches it on, one with all of that off.
+def observation(proto, pipeline):
+    lanes = (Lane("unobserved", proto, proto, "unobserved"), Lane("observed", proto, proto, "observed", goal=1.05))
+    return Work(f"observation-{proto}-p{pipeline}", proto, pipeline=pipeline, set_ratio=0, base="unobserved", lanes=lanes)
+
+
 WORKS = [
     Work("redis-c50p1", "redis", goal_cpu=0.85),
     Work("redis-c200p1", "redis", connections=200, goal_cpu=0.80),
@@ -165,7 +171,14 @@ WORKS = [
     Work("tls-c50p1", **TLS),
     Work("tls-c50p16", pipeline=16, **TLS),
     Work("tls-connect", reconnect=True, **HANDSHAKES),
+    *(observation(proto, pipeline) for proto in ("redis", "memcache") for pipeline in (1, 16)),
 ]
+
+# Keys of every cluster, and of the process, for the two proxies of `observation`. {stat}: an address of its own.
+OBSERVED = {
+    "observed": ("watch_keys = true\nslowlog_slower_than = 100000\n", 'stat = "{stat}"\n[proxy]\nuse_metrics = true\n'),
+    "unobserved": ("watch_keys = false\nslowlog_slower_than = 0\n", "[proxy]\nuse_metrics = false\n"),
+}
 
 # CPU per request of the first work is at most this many times that of the second.
 MANY_CONNECTIONS = ("redis-c10000p1", "redis-c200p1", 1.3)
@@ -181,6 +194,12 @@ def stages(chosen):
     for work in chosen:
         groups.setdefault(work.name.partition("-")[0] if work.lanes else "", []).append(work)
     return [(list(dict.fromkeys(pool for work in group for pool in work.pools())), group) for group in groups.values()]
+
+
+def servers(group):
+    """The kinds of overlord-proxy that the works of a stage need."""
+    kinds = {lane.server for work in group for lane in work.lanes} - {"nutcracker", "direct"}
+    return sorted(kinds) or ["overlord"]
 
 
 # What is measured in other ways than works are.

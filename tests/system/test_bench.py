@@ -62,6 +62,7 @@ def test_peers(tmp_path, work):
     ("cluster-c50p16", ["nutcracker ketama", "overlord ketama", "overlord redis_cluster", "direct master"], "ketama"),
     ("tls-c50p16", ["overlord plain", "overlord TLS"], "plain"),
     ("tls-connect", ["overlord plain", "overlord TLS, full", "overlord TLS, resumed"], "plain"),
+    ("observation-redis-p16", ["overlord unobserved", "overlord observed"], "unobserved"),
     ("dialects-c50p1", ["nutcracker text", "overlord text", "overlord meta", "overlord binary"], "text")])
 def test_works_that_compare_ways_to_use_one_proxy(tmp_path, work, rows, base):
     out = tmp_path / "out.json"
@@ -72,7 +73,7 @@ def test_works_that_compare_ways_to_use_one_proxy(tmp_path, work, rows, base):
     assert list(got) == rows
     for name, row in got.items():
         assert row["backend_cpu"] > 0 and (row["proxy_cpu"] > 0) == (not name.startswith("direct"))
-        compared = name.startswith("overlord") and not name.endswith(base)
+        compared = name.startswith("overlord") and not name.endswith(f" {base}")
         assert ("ratio_cpu" in row) == compared and bool(row.get("goals")) == (compared and work[0] not in "dt")
 
 
