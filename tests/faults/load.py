@@ -11,6 +11,7 @@ belongs to another client, another key or another time is seen. The model of a k
 Errors count as wrong, too, unless they are `allowed`: of those backends, with those texts.
 """
 
+import contextlib
 import re
 import socket
 import threading
@@ -131,6 +132,7 @@ class Client(threading.Thread):
         self.answered = 0
         self.passes = 0  # of `sweep`
         self.since = None
+        self.resting = False
 
     def run(self):
         try:
@@ -140,6 +142,11 @@ class Client(threading.Thread):
                 if self.load.generation != seen:
                     seen = self.load.generation
                     self.sweep()
+                if self.load.rest.is_set():
+                    self.resting = True
+                    time.sleep(0.01)
+                    continue
+                self.resting = False
                 if not self.batch(self.plan()):
                     time.sleep(0.003)  # as clients do after an error
             self.wire.conn.close()
@@ -262,7 +269,7 @@ class Client(threading.Thread):
 class Load:
     def __init__(self, kind, address, nodes, node_of, clients=6, big=True, forgive=False):
         self.kind, self.address, self.nodes, self.node_of, self.big = kind, address, nodes, node_of, big
-        self.stopping = threading.Event()
+        self.stopping, self.rest = threading.Event(), threading.Event()
         self.forgive = forgive
         self.problems, self.errors = [], {}
         self.allowed_nodes, self.allowed_errors, self.volatile = frozenset(), re.compile("$^"), frozenset()
@@ -287,6 +294,14 @@ class Load:
         wait_until(lambda: self.problems or condition(), seconds, what)
         if self.problems:
             raise Failed("; ".join(self.problems[:5]))
+
+    @contextlib.contextmanager
+    def resting(self):
+        """Meanwhile nothing is asked, and nothing waits for an answer."""
+        self.rest.set()
+        self.until(lambda: all(c.resting for c in self.clients), 30, "the load to rest")
+        yield
+        self.rest.clear()
 
     def total(self):
         return sum(c.answered for c in self.clients)

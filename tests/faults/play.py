@@ -31,7 +31,8 @@ def play(row, kind, io):
         answers = load.total() - begin
         load.stop()
         stage.proxy.stop()
-        return {"recovered": round(took, 2), "answers": answers, "errors": load.errors, "slowest": round(load.slowest, 2)}
+        return {"recovered": round(took, 2), "answers": answers, "errors": load.errors, "slowest": round(load.slowest, 2),
+                "figure": stage.figure}
     except BaseException:
         if stage.proxy is not None and stage.proxy.child is not None:
             print("---- the proxy said\n" + stage.proxy.output()[-3000:])

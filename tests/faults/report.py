@@ -17,7 +17,7 @@ def progress(result, tries):
     verdict = "FAILED" if result["failed"] else "ok"
     seen = ", ".join(f"{n} x {text}" for text, n in sorted(result.get("errors", {}).items()))
     print(f"{verdict:6} {name_of(result):38} {result['seconds']:5.1f} s  recovered in {result.get('recovered', '-')} s, "
-          f"{result.get('answers', 0)} answers  {seen}" + (" (second try)" if tries > 1 else ""), flush=True)
+          f"{result.get('answers', 0)} answers  {result.get('figure') or ''} {seen}" + (" (second try)" if tries > 1 else ""), flush=True)
     if result["failed"]:
         print(f"       {result['failed']}\n{result.get('output', '')}", flush=True)
 
@@ -53,6 +53,8 @@ def write(results, skipped):
             after, answers = ("**failed**" if mine else "not run"), "-"
         else:
             after = after_text(row, max(r["recovered"] for r in mine))
+            if row.figure:
+                after += "; " + row.figure.format(max(r["figure"] for r in mine))
             answers = f"{sum(r['answers'] for r in mine):,}"
         lines.append(f"| `{row.name}` | {row.what} | {row.sees} | {after} | {answers} |")
     text = PAGE.read_text()

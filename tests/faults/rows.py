@@ -7,6 +7,7 @@ closed connection, no wrong, mixed-up or missing value.
 import dataclasses
 import typing
 
+import head_of_line
 import hurts
 import stage
 
@@ -33,6 +34,8 @@ class Row:
     watch: int = 50  # answers of each client that are checked after that
     within: float = 10.0  # seconds (scaled) until everything must be served again
     prepare: typing.Callable | None = None  # of the stage, before the proxy starts: keywords for it
+    alone: bool = False  # it measures: nothing else is played meanwhile
+    figure: str = ""  # what stage.figure is: text with {}
     needs: typing.Callable | None = None  # why it cannot be played on this machine, or ''
     settings: dict = dataclasses.field(default_factory=dict)  # keys of the cluster
 
@@ -51,6 +54,9 @@ ROWS = [
         "`is down` for every key", hurts.gone_at_start, LOST, (0, 1, 2, 3), late=True, prepare=hurts.kill_all),
     Row("stopped", "one of four backends hangs (SIGSTOP)",
         "its keys: `timed out` after `read_timeout`, then `is down` at once", hurts.stopped, LATE),
+    Row("head-of-line", "one of four backends hangs (SIGSTOP), and goes on, several times",
+        "as `stopped`; p99 of the other keys less than 1.2 times what it is else", head_of_line.head_of_line, LATE,
+        alone=True, figure="p99 {} times"),
     Row("half-open", "every packet to one of four backends is dropped, also those of new connections; nobody is told",
         "its keys: `timed out` after `read_timeout`, then `is down` at once", hurts.half_open, LATE, needs=stage.packets,
         within=15.0, watch=3000),

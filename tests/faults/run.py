@@ -85,12 +85,15 @@ def matrix(names, together, kinds=None):
             skipped[row.name] = why
             continue
         waiting += [Run(row, kind, io) for kind in row.kinds for io in harness.io_drivers() if not kinds or kind in kinds]
+    waiting.sort(key=lambda run: run.row.alone)
     running, again = [], []
     try:
         while waiting or running or again:
-            while waiting and len(running) < together:
+            while waiting and len(running) < together and (not running or not waiting[0].row.alone):
                 running.append(waiting.pop(0))
                 running[-1].start()
+                if running[-1].row.alone:
+                    break
             if not running:
                 running.append(again.pop(0))
                 running[-1].start()

@@ -43,6 +43,7 @@ class Stage:
         self.kind, self.io, self.row, self.victim = kind, io, row, 0
         self.servers, self.relays, self.proxy, self.kept = [], {}, None, []
         self.folder = None
+        self.figure = None  # what the row measures, for the table
         try:
             self.servers = [SERVERS[kind]() for _ in range(row.backends)]
             for number in relayed or (range(row.backends) if row.relayed else ()):
