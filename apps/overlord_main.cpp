@@ -9,8 +9,10 @@
 #include <iostream>
 #include <string>
 #include <thread>
+#include <utility>
 #include <variant>
 
+#include "ctl/tail.h"
 #include "ctl/top.h"
 #include "ctl/views.h"
 #include "http/client.h"
@@ -33,6 +35,11 @@ struct Options {
   std::string level;
   uint32_t detail = 0;  // 0: the proxy's own default
   uint32_t count = 0;   // 0: the proxy's own default
+  std::string client;
+  std::string backend;
+  bool errors = false;
+  uint64_t slower_than = 0;  // us
+  uint64_t sample = 0;       // 0: all
   double interval = 2;
   uint32_t rounds = 0;  // 0: until interrupted
 };
@@ -99,6 +106,38 @@ int explain(const Options& options) {
   return options.output == "json" ? print(text) : print(ctl::explanation_of(text));
 }
 
+int tail(const Options& options) {
+  http::Client client(options.admin);
+  std::string target = "/tail";
+  const auto add = [&target](std::string_view name, const std::string& value) {
+    if (value.empty() || value == "0") return;
+    target.append(target.contains('?') ? "&" : "?").append(name).append("=").append(http::encoded(value));
+  };
+  add("cluster", options.cluster);
+  add("cmd", options.command);
+  add("key", options.key);
+  add("client", options.client);
+  add("backend", options.backend);
+  add("errors", options.errors ? "1" : "");
+  add("slower_than", std::to_string(options.slower_than));
+  add("sample", std::to_string(options.sample));
+  add("limit", std::to_string(options.count));
+  const bool json = options.output == "json";
+  ctl::TailLines lines;
+  std::string problem;
+  bool titled = json;
+  const auto answer = client.follow(target, [&](std::string_view piece) {
+    const auto text = json ? Result<std::string>(std::string(piece)) : lines.take(piece);
+    if (!text) problem = text.error().message;
+    if (!text || text->empty()) return problem.empty();
+    if (!std::exchange(titled, true)) std::cout << ctl::TailLines::title();
+    return !(std::cout << *text << std::flush).fail();
+  });
+  if (!problem.empty()) return complain(problem, kUnreachable);
+  if (!answer) return complain(answer.error().message, kUnreachable);
+  return answer->status == 200 ? 0 : complain(answer->body, kRefused);
+}
+
 int log(const Options& options) {
   if (options.level.empty()) return pass("GET", "/log", options);
   std::string target = "/log?level=" + http::encoded(options.level);
@@ -160,6 +199,17 @@ void add_ctl(CLI::App& app, Options& options, std::function<int()>& chosen) {
       ->capture_default_str();
   live->add_option("-n,--rounds", options.rounds, "end after so many looks");
   live->callback([&] { chosen = [&options] { return top(options); }; });
+  CLI::App* const follow = ctl->add_subcommand("tail", "requests live, as they are answered");
+  follow->add_option("--cluster", options.cluster, "only of this cluster");
+  follow->add_option("--cmd", options.command, "only these commands, like get or client*");
+  follow->add_option("--key", options.key, "only keys that begin so, or a pattern with * and ?");
+  follow->add_option("--client", options.client, "only clients whose address begins so, or a pattern");
+  follow->add_option("--backend", options.backend, "only what went to this node, or a pattern");
+  follow->add_flag("--errors", options.errors, "only errors");
+  follow->add_option("--slower-than", options.slower_than, "only what took at least so many microseconds");
+  follow->add_option("--sample", options.sample, "one of so many");
+  follow->add_option("-n,--count", options.count, "end after so many");
+  follow->callback([&] { chosen = [&options] { return tail(options); }; });
   CLI::App* const log_level = ctl->add_subcommand("log", "how much the proxy's log says; with a level: changes that");
   log_level->add_option("level", options.level, "debug, info, warn or error")
       ->check(CLI::IsMember({"debug", "info", "warn", "error"}));

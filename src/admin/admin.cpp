@@ -5,6 +5,7 @@
 #include "admin/keys_page.h"
 #include "admin/log_page.h"
 #include "admin/metrics_page.h"
+#include "admin/tail_page.h"
 #include "admin/views.h"
 #include "base/log.h"
 
@@ -60,6 +61,9 @@ Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
                 [this](const http::Request& request) { return hot_keys_page(proxy_, request, kPatience); });
   server_.route("GET", "/bigkeys", "keys with the largest values (?cluster=, ?count=)",
                 [this](const http::Request& request) { return big_keys_page(proxy_, request, kPatience); });
+  server_.route("GET", "/tail",
+                "requests live; ?cluster=&cmd=&key=&client=&backend=&errors=1&slower_than=&sample=&limit=",
+                [this](const http::Request& request) { return tail_page(proxy_, request, kPatience); });
   server_.route("GET", "/log", "how much the log says", [](const http::Request&) { return log_page(); });
   server_.route("POST", "/log", "changes that; ?level=debug|info|warn|error&detail=N", set_log);
 }

@@ -8,6 +8,8 @@
 namespace overlord::http {
 namespace {
 
+constexpr long kOk = 200;
+
 struct Body {
   std::string text;
   size_t limit;
@@ -43,22 +45,58 @@ Client::Client(std::string_view server, ClientOptions options) : server_(server)
 
 Client::~Client() { ::curl_easy_cleanup(curl_); }
 
-Result<Answer> Client::ask(std::string_view method, std::string_view target, std::string_view body) {
-  const std::string url = base_ + std::string(target);
-  const std::string verb(method);
-  Body received{{}, options_.max_body};
-  char why[CURL_ERROR_SIZE] = "";
+void Client::prepare(const std::string& url, char* why) {
   ::curl_easy_reset(curl_);
   ::curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
   ::curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
   ::curl_easy_setopt(curl_, CURLOPT_PROXY, "");  // the environment's proxy does not know this host
   ::curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http");
   ::curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
+  ::curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, why);
+  if (!unix_path_.empty()) ::curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
+}
+
+Result<Answer> Client::follow(std::string_view target, const std::function<bool(std::string_view)>& take_piece) {
+  struct Followed {
+    CURL* curl;
+    const std::function<bool(std::string_view)>& take;
+    Body refused;
+    bool enough = false;
+
+    size_t on_bytes(char* bytes, size_t size) {
+      long status = 0;
+      ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+      if (status != kOk) return http::take(bytes, 1, size, &refused);
+      enough = !take({bytes, size});
+      return enough ? 0 : size;
+    }
+  };
+  Followed followed{curl_, take_piece, {{}, options_.max_body}};
+  char why[CURL_ERROR_SIZE] = "";
+  prepare(base_ + std::string(target), why);
+  const auto on_bytes = +[](char* bytes, size_t size, size_t count, void* into) {
+    return static_cast<Followed*>(into)->on_bytes(bytes, size * count);
+  };
+  ::curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, on_bytes);
+  ::curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &followed);
+  const CURLcode code = ::curl_easy_perform(curl_);
+  if (code != CURLE_OK && !followed.enough) {
+    return fail("GET " + server_ + std::string(target) + ": " + (*why != '\0' ? why : ::curl_easy_strerror(code)));
+  }
+  long status = 0;
+  ::curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+  return Answer{static_cast<int>(status), std::move(followed.refused.text)};
+}
+
+Result<Answer> Client::ask(std::string_view method, std::string_view target, std::string_view body) {
+  const std::string url = base_ + std::string(target);
+  const std::string verb(method);
+  Body received{{}, options_.max_body};
+  char why[CURL_ERROR_SIZE] = "";
+  prepare(url, why);
   ::curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
   ::curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, take);
   ::curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &received);
-  ::curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, why);
-  if (!unix_path_.empty()) ::curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
   if (verb != "GET") {
     ::curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, verb.c_str());
     ::curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));

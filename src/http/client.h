@@ -2,6 +2,7 @@
 // Client: one HTTP request, answered before the call returns; for command-line tools. Over libcurl.
 
 #include <chrono>
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -31,9 +32,15 @@ class Client {
   // target: path and query, already encoded. An answer of any status is no error; the error says what was asked and
   // why it failed. The connection is kept for the next call.
   Result<Answer> ask(std::string_view method, std::string_view target, std::string_view body = {});
+  // GET whose answer may come for ever: take(piece) is called as it comes, until it returns false or the server ends. An
+  // answer of another status than 200 is returned with its body and take() is not called. No time limit but that to
+  // connect.
+  Result<Answer> follow(std::string_view target, const std::function<bool(std::string_view)>& take);
   const std::string& server() const { return server_; }
 
  private:
+  void prepare(const std::string& url, char* why);
+
   std::string server_;
   std::string base_;  // what stands in front of the target
   std::string unix_path_;

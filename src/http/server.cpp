@@ -16,6 +16,7 @@
 #include <exception>
 
 #include "base/log.h"
+#include "http/open_streams.h"
 #include "net/socket.h"
 
 namespace overlord::http {
@@ -74,11 +75,16 @@ Request read(evhttp_request& message) {
   return request;
 }
 
-void write(evhttp_request& message, const Response& response) {
+void write_headers(evhttp_request& message, const Response& response) {
   evkeyvalq* headers = ::evhttp_request_get_output_headers(&message);
   ::evhttp_add_header(headers, "Content-Type", response.type.c_str());
   ::evhttp_add_header(headers, "Cache-Control", "no-store");
   for (const auto& [name, value] : response.headers) ::evhttp_add_header(headers, name.c_str(), value.c_str());
+}
+
+void write(evhttp_request& message, const Response& response) {
+  write_headers(message, response);
+  evkeyvalq* headers = ::evhttp_request_get_output_headers(&message);
   if (::evhttp_request_get_command(&message) == EVHTTP_REQ_HEAD) {
     ::evhttp_add_header(headers, "Content-Length", std::to_string(response.body.size()).c_str());
     return ::evhttp_send_reply(&message, response.status, nullptr, nullptr);
@@ -98,6 +104,7 @@ struct Server::Events {
   Owned<event_base> base{::event_base_new(), ::event_base_free};
   Owned<event> stop{nullptr, ::event_free};
   Owned<evhttp> http{::evhttp_new(base.get()), ::evhttp_free};
+  OpenStreams streams{*base};  // ends before the connections do
 };
 
 std::string_view Request::header(std::string_view lower_case_name) const {
@@ -165,7 +172,14 @@ void Server::stop() {
   }
 }
 
-void Server::serve(evhttp_request& message) const { write(message, answer(read(message))); }
+void Server::serve(evhttp_request& message) {
+  const Response response = answer(read(message));
+  if (response.stream == nullptr || ::evhttp_request_get_command(&message) == EVHTTP_REQ_HEAD) {
+    return write(message, response);
+  }
+  write_headers(message, response);
+  events_->streams.start(message, response.status, response.stream, options_.timeout);
+}
 
 Response Server::answer(const Request& request) const {
   // A web page in an operator's browser may send requests here; what changes something is not for it.

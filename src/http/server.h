@@ -6,6 +6,9 @@
 // connection that asks nothing end after `timeout`. Handlers run on the server's thread, one at a time: one that waits for
 // long keeps the others waiting.
 //
+// A response with a Stream lasts as long as its client takes what comes. When nothing did for a while an empty line is sent,
+// so that a client that vanished is noticed. Then the connection is closed.
+//
 // Unknown paths get 404 and the list of routes, known ones with another method 405.
 
 #include <chrono>
@@ -38,11 +41,24 @@ struct Request {
   std::string_view parameter(std::string_view name) const;
 };
 
+// A body that comes piece by piece, as fast as the client takes it. On the server's thread, as the destructor, which runs when
+// the stream has ended or its client is gone.
+class Stream {
+ public:
+  virtual ~Stream() = default;
+  // Appends what there is now, which may be nothing; false: nothing will come after that. Asked about twenty times a
+  // second, but not while kMostUnsent bytes wait for the client.
+  virtual bool read(std::string& out) = 0;
+
+  static constexpr size_t kMostUnsent = 256 * 1024;
+};
+
 struct Response {
   int status = 200;
   std::string type = "text/plain; charset=utf-8";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers = {};
+  std::shared_ptr<Stream> stream = nullptr;  // instead of a body
 
   static Response error(int status, std::string_view text);
 };
@@ -80,7 +96,7 @@ class Server {
  private:
   struct Events;
 
-  void serve(evhttp_request& message) const;
+  void serve(evhttp_request& message);
   Response answer(const Request& request) const;
   std::string route_list() const;
 

@@ -67,6 +67,7 @@ Cluster::Cluster(Turn& turn, Shared& shared, std::shared_ptr<SharedCluster> all,
       clients_(shared.clients.of(config_->name)) {
   all_->parts[worker_].store(this);
   set_timeouts();
+  look_who_notes();
 }
 
 void Cluster::housekeeping() {

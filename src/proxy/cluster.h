@@ -125,6 +125,9 @@ class Cluster {
   CommandTimes* times() { return times_.get(); }                 // null: nobody wants to know
   access::AclLog& acl_log() { return acl_log_; }
   KeyWatch& keys() { return keys_; }
+  // Nobody wants to know of a request that took less (ns); UINT64_MAX: of any.
+  uint64_t noted_from() const { return noted_from_; }
+  void look_who_notes();  // after a change of slowlog_slower_than or of the worker's tails
   // A request that took longer (ns) is slow; UINT64_MAX: none is.
   uint64_t slow_after() const {
     const auto limit = static_cast<uint64_t>(config_->slowlog_slower_than.count());
@@ -156,6 +159,7 @@ class Cluster {
   const std::shared_ptr<ClusterTls> tls_;
   ClientTimeouts client_timeouts_{};
   uint64_t client_tick_ = 0;
+  uint64_t noted_from_ = UINT64_MAX;
   std::unique_ptr<Pool> pool_;
   Scripts scripts_;
   std::unique_ptr<CommandLearner> learner_;  // in one worker

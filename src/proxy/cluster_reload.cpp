@@ -27,6 +27,11 @@ void Cluster::set_timeouts() {
   }
 }
 
+void Cluster::look_who_notes() {
+  const uint64_t slow = slow_after();
+  noted_from_ = turn_.tails.any() ? 0 : slow == UINT64_MAX ? slow : slow + 1;
+}
+
 void Cluster::start_learning() {
   if (!config::is_redis(config_->cache_type) || !config_->learn_commands || !learned().claim()) return;
   learner_ = std::make_unique<CommandLearner>(turn_, *pool_, learned(), config_->name);
@@ -45,6 +50,7 @@ void Cluster::commit(const PoolChange* change, const config::ProcessSnapshot& pr
     pool_->commit(*change);
     if (change->moves()) pubsub_.look_again();
     keys_.enable(config_->watch_keys);
+    look_who_notes();
     if (config_->script_cache_size != before->script_cache_size) {
       all_->scripts.set_max_bytes(config_->script_cache_size);
     }

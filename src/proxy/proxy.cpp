@@ -94,6 +94,27 @@ std::vector<ClusterKeys> Proxy::keys(const std::string& cluster, size_t count, s
   return out;
 }
 
+std::shared_ptr<Tail> Proxy::begin_tail(TailFilter filter, std::chrono::milliseconds limit) {
+  if (tails_.fetch_add(1) >= kMostTails) {
+    tails_.fetch_sub(1);
+    return nullptr;
+  }
+  auto tail = std::make_shared<Tail>(std::move(filter), workers_.size());
+  // What is sent to a worker that answers after this is shown.
+  ask_workers<bool>(workers_, limit, [tail](Worker& worker) {
+    worker.follow(tail);
+    return true;
+  });
+  return tail;
+}
+
+void Proxy::end_tail(const std::shared_ptr<Tail>& tail) {
+  tails_.fetch_sub(1);
+  for (auto& worker : workers_) {
+    worker->post([tail, own = worker.get()] { own->unfollow(*tail); });
+  }
+}
+
 Snapshot Proxy::snapshot(std::chrono::milliseconds limit) {
   const auto asked = std::chrono::steady_clock::now();
   auto answers = ask_workers<WorkerSnapshot>(workers_, limit, [asked](Worker& worker) {

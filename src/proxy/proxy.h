@@ -1,6 +1,7 @@
 #pragma once
 // Proxy: the process' data plane: starts the workers, changes what they do while they run, stops them.
 
+#include <atomic>
 #include <chrono>
 #include <memory>
 #include <vector>
@@ -55,6 +56,11 @@ class Proxy {
   Snapshot snapshot(std::chrono::milliseconds limit);
   // Of one cluster, or of all when the name is empty; at most `count` of each, by cluster. Like snapshot().
   std::vector<ClusterKeys> keys(const std::string& cluster, size_t count, std::chrono::milliseconds limit);
+  // Shows what is answered from now on, until end_tail(). Waits for the workers as snapshot() does. Null: there are
+  // kMostTails already.
+  static constexpr uint32_t kMostTails = 4;
+  std::shared_ptr<Tail> begin_tail(TailFilter filter, std::chrono::milliseconds limit);
+  void end_tail(const std::shared_ptr<Tail>& tail);
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   const Shared& shared() const { return shared_; }
 
@@ -67,6 +73,7 @@ class Proxy {
   Reloader reloader_;
   std::unique_ptr<FileWatch> file_watch_;  // null: the files are not followed
   SlowCollector slow_{shared_.slow_requests};
+  std::atomic<uint32_t> tails_{0};
 };
 
 }  // namespace overlord::proxy

@@ -340,9 +340,8 @@ void Session::note_done(const Request& request) {
   if (request.tag.number == 0) return;
   const uint64_t took = turn_.now() - request.began_at;
   if (CommandTimes* const times = cluster_.times()) times->add(request.tag, took);
-  if (took > cluster_.slow_after() && may_be_slow(request)) [[unlikely]] {
-    turn_.slow.record(slow_entry(request, cluster_, net::to_string(remote_address()), turn_.now()));
-  }
+  if (took >= cluster_.noted_from()) [[unlikely]]
+    tell_of(request, took);
 }
 
 void Session::write_request(Request& request) {

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "access/users.h"
@@ -149,6 +150,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   // What few clients need: an idle connection must not pay for it.
   struct Rare {
     net::Timer timeouts;
+    std::string client;                              // its address, once somebody wanted to know
     std::unique_ptr<net::ProxyHeaderReader> header;  // where one must come first
     size_t last_unsent = 0;
     uint64_t upload_bytes = 0;
@@ -174,6 +176,9 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void write_ready();
   void write_request(routing::Request& request);
   void note_done(const routing::Request& request);
+  // session_notes.cpp: for the slow log and for those who follow requests.
+  void tell_of(const routing::Request& request, uint64_t took);
+  const std::string& client_text();
   void pop_head();
   void learn_reply_size(uint64_t size);
   void resume_reply(routing::Request& request);

@@ -31,7 +31,5 @@ class SlowRecorder {
 
 // Whether its time says anything: commands that wait at a node by their nature are left out.
 bool may_be_slow(const routing::Request& request);
-// What is to be known of a request whose answer is being written at `now` (loop time). client: its address.
-slowlog::Entry slow_entry(const routing::Request& request, Cluster& cluster, std::string_view client, uint64_t now);
 
 }  // namespace overlord::proxy

@@ -15,6 +15,7 @@
 #include "net/loop.h"
 #include "proxy/cluster_tls.h"
 #include "proxy/slow_recorder.h"
+#include "proxy/tail.h"
 #include "routing/request.h"
 
 namespace overlord::proxy {
@@ -67,6 +68,7 @@ class Turn {
   FlushList sessions;
   TlsContexts tls;
   SlowRecorder slow;
+  Tails tails;          // changed by Worker, which tells the clusters
   bool timing = false;  // how long requests take is counted; set before clusters are made
 
   bool memory_short = false;  // the worker's share of max_memory is used up: clients are not read from

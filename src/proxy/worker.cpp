@@ -185,6 +185,16 @@ WorkerSnapshot Worker::snapshot() {
   return out;
 }
 
+void Worker::follow(std::shared_ptr<Tail> tail) {
+  turn_.tails.add(std::move(tail));
+  for (auto& cluster : clusters_) cluster->look_who_notes();
+}
+
+void Worker::unfollow(const Tail& tail) {
+  turn_.tails.remove(&tail);
+  for (auto& cluster : clusters_) cluster->look_who_notes();
+}
+
 Cluster* Worker::find_cluster(std::string_view name) {
   const auto found =
       std::ranges::find_if(clusters_, [&](const auto& each) { return each->name() == name && !each->leaving(); });

@@ -46,6 +46,9 @@ class Worker final : public net::TurnHandler {
   // On the worker's thread; delay_ns is the caller's to fill.
   WorkerSnapshot snapshot();
   uint64_t now() const { return turn_.now(); }
+  // Likewise: from now on, or no longer, it is shown what is answered.
+  void follow(std::shared_ptr<Tail> tail);
+  void unfollow(const Tail& tail);
   // Likewise; null: there is none of that name.
   Cluster* find_cluster(std::string_view name);
   const std::vector<std::unique_ptr<Cluster>>& clusters() const { return clusters_; }

@@ -1,5 +1,5 @@
 #pragma once
-// Entry: one slow request. Of fixed size and without pointers into anything that can go away, so that a worker can hand
+// Entry: one answered request, for the slow log and for who follows requests live. Of fixed size and without pointers into anything that can go away, so that a worker can hand
 // it over by copying it.
 
 #include <algorithm>
@@ -37,6 +37,9 @@ struct Stages {
   uint64_t total() const { return wait + queue + backend + write; }
 };
 
+// The answer was an error, of the node or of the proxy, but not a failure of the proxy's.
+inline constexpr std::string_view kErrorReply = "error_reply";
+
 struct Entry {
   uint64_t number = 0;       // counts all entries of the process, from 1; given by the Store
   uint64_t began_us = 0;     // unix time
@@ -44,7 +47,8 @@ struct Entry {
   uint32_t key_size = 0;     // of the whole key; 0: it has none
   uint32_t parts = 1;        // requests to backends that it became; 0: the proxy answered it
   std::string_view command;  // static text
-  std::string_view error;    // static text, the proxy's own failure; empty: none
+  // Static text: the proxy's own failure, or kErrorReply; empty: it went well.
+  std::string_view error;
   Text<64> cluster;
   Text<96> node;    // where the slowest part went; empty: nowhere
   Text<64> client;  // its address

@@ -22,7 +22,7 @@ std::string time_text(uint64_t unix_us) {
 
 std::string json_line(const Entry& entry) {
   nlohmann::ordered_json line;
-  line["number"] = entry.number;
+  if (entry.number > 0) line["number"] = entry.number;
   line["time"] = time_text(entry.began_us);
   line["cluster"] = entry.cluster.view();
   line["client"] = entry.client.view();

@@ -34,7 +34,7 @@ class Store {
   std::map<std::string, std::deque<Entry>, std::less<>> clusters_;  // newest at the front
 };
 
-// One line without its newline: a JSON object (docs/operations.md has its fields). Bytes of a key that are no UTF-8 are
+// One line without its newline: a JSON object (docs/operations.md has its fields), without a number when it has none. Bytes of a key that are no UTF-8 are
 // shown as U+FFFD.
 std::string json_line(const Entry& entry);
 
