@@ -22,7 +22,8 @@ class HttpClient : public testing::Test {
     server.route("GET", "/big", "much", [](const Request&) { return Response{.body = std::string(100'000, 'x')}; });
     server.route("GET", "/count", "numbers, one a line", [this](const Request& request) {
       const auto last = request.parameter("last");
-      return Response{.stream = std::make_shared<Numbers>(last.empty() ? 0 : std::stoi(std::string(last)), gone)};
+      return Response{.body = {},
+                      .stream = std::make_shared<Numbers>(last.empty() ? 0 : std::stoi(std::string(last)), gone)};
     });
     const auto started = server.start(address);
     ASSERT_TRUE(started.has_value()) << started.error().message;
