@@ -6,7 +6,9 @@ belongs to another client, another key or another time is seen. The model of a k
 * after an acknowledged write: that value alone, whatever happens to other keys;
 * after a write that failed without having been sent ("backend is down"): what it was;
 * after a write that failed otherwise: what it was, or the new value; until the next acknowledged write;
-* with a backend that was killed and kept nothing: also nothing, on that backend's keys.
+* with a backend that was killed and kept nothing: also nothing, on that backend's keys;
+* where a replica may take over (`forgiven`): also what it held before, but nothing from before load.forgiven was set, when
+  the replica had everything. What Redis Cluster acknowledges before the replica has it, it may lose.
 
 Errors count as wrong, too, unless they are `allowed`: of those backends, with those texts.
 """
@@ -233,19 +235,22 @@ class Client(threading.Thread):
             done.add(None if self.load.kind == "memcache" else b"1")
         return done
 
+    def forgiven(self, key):
+        """What it may hold again, though a later write was acknowledged."""
+        return self.model[key] if self.node[key] in self.load.forgiven else set()
+
     def check(self, op, answer):
         what, key = op[0], op[1]
         if what == "set":
             if answer is not True:
                 raise Failed(f"set {key} was not acknowledged")
-            kept = self.model[key] if self.load.forgive else set()
-            self.model[key] = {op[2]} | kept
+            self.model[key] = {op[2]} | self.forgiven(key)
             return
         if what == "incr":
             may = self.after(op)
             if answer not in may:
                 raise Failed(f"incr {key} -> {answer!r}, may be {sorted(may, key=str)[:5]}")
-            self.model[key] = {answer} | (self.model[key] if self.load.forgive else set())
+            self.model[key] = {answer} | self.forgiven(key)
             return
         pairs = zip(key, answer, strict=True) if what == "many" else [(key, answer)]
         for one, value in pairs:
@@ -267,10 +272,10 @@ class Client(threading.Thread):
 
 
 class Load:
-    def __init__(self, kind, address, nodes, node_of, clients=6, big=True, forgive=False):
+    def __init__(self, kind, address, nodes, node_of, clients=6, big=True):
         self.kind, self.address, self.nodes, self.node_of, self.big = kind, address, nodes, node_of, big
         self.stopping, self.rest = threading.Event(), threading.Event()
-        self.forgive = forgive
+        self.forgiven = frozenset()
         self.problems, self.errors = [], {}
         self.allowed_nodes, self.allowed_errors, self.volatile = frozenset(), re.compile("$^"), frozenset()
         self.last_error, self.slowest, self.generation = 0.0, 0.0, 0
@@ -331,6 +336,9 @@ class Load:
         self.allowed_nodes = frozenset()
         self.swept()  # reads by what was lost; from its writes on nothing may be missing
         self.volatile = frozenset()
+        if self.forgiven:
+            self.forgiven = frozenset()
+            self.swept()
         self.progress(watch)
         return took
 

@@ -23,7 +23,7 @@ def play(row, kind, io):
         next(hurt)
         if row.felt:
             load.until(lambda: load.error_count() >= 20, 30, "errors of the backend that is hurt")
-        load.progress(150)
+        load.progress(row.answers)
         end = next(hurt, "ended")
         if end != "ended":
             raise AssertionError(f"{row.name} yields more than once")

@@ -7,6 +7,7 @@ closed connection, no wrong, mixed-up or missing value.
 import dataclasses
 import typing
 
+import cluster_hurts
 import head_of_line
 import hurts
 import stage
@@ -31,6 +32,7 @@ class Row:
     relayed: bool = False  # every backend has a relay before it
     big: bool = True  # some values of 6 KB
     late: bool = False  # it hurts from before the proxy's start
+    answers: int = 150  # of each client, while it is hurt
     watch: int = 50  # answers of each client that are checked after that
     within: float = 10.0  # seconds (scaled) until everything must be served again
     prepare: typing.Callable | None = None  # of the stage, before the proxy starts: keywords for it
@@ -40,6 +42,9 @@ class Row:
     settings: dict = dataclasses.field(default_factory=dict)  # keys of the cluster
 
 
+# A Redis Cluster of three masters with a replica each.
+CLUSTER = dict(kinds=("redis_cluster",), backends=3, within=30.0)
+MOVING = ("CLUSTERDOWN ", *LOST, *LATE)
 NOTHING = dict(victims=(), felt=False)
 # Where no backend is hurt: the moment for which a busy test machine may stand still is no fault of anybody.
 UNHURRIED = {"read_timeout": 5 * stage.READ_TIMEOUT}
@@ -95,5 +100,20 @@ ROWS = [
         settings={"max_client_buffer": 1 << 20, **UNHURRIED}, **NOTHING),
     Row("reload-storm", "the cluster file changes 100 times, and is loaded each time (SIGHUP)", "nothing",
         hurts.reload_storm, settings=UNHURRIED, **NOTHING),
+    Row("cluster-killed", "a master of a Redis Cluster is killed (SIGKILL); its replica takes over",
+        "its keys: `connection lost`, then `is down`, until the replica has taken over", cluster_hurts.killed, MOVING,
+        **CLUSTER),
+    Row("cluster-stopped", "a master of a Redis Cluster hangs (SIGSTOP) until its replica has taken over, then goes on",
+        "its keys: `timed out`, then `is down`, until the replica has taken over", cluster_hurts.stopped, MOVING,
+        **CLUSTER),
+    Row("cluster-resharded", "slots that are written to and read move between the masters of a Redis Cluster, key by key",
+        "nothing", cluster_hurts.resharded, settings=UNHURRIED, **CLUSTER, **NOTHING),
+    Row("cluster-forgets", "a master of a Redis Cluster comes back with an empty map, as a node of no cluster; later its "
+        "replica is told to take over (CLUSTER FAILOVER TAKEOVER)",
+        "its keys: `connection lost`, then CLUSTERDOWN, until the replica has taken over; then they are gone",
+        cluster_hurts.forgets, MOVING, loses=True, answers=5, **CLUSTER),
+    Row("cluster-all-killed", "all nodes of a Redis Cluster are killed, later started again",
+        "`connection lost`, then `is down`, for every key; then they are gone", cluster_hurts.all_killed, MOVING, (0, 1, 2),
+        loses=True, answers=5, **CLUSTER),
 ]
 BY_NAME = {row.name: row for row in ROWS}

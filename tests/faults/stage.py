@@ -8,6 +8,7 @@ import sys
 
 import harness
 from relay_process import RelayProcess
+from redis_cluster import RedisCluster, slot_of
 from ring import ring_of
 
 READ_TIMEOUT = int(400 * harness.SCALE)
@@ -44,14 +45,19 @@ class Stage:
         self.servers, self.relays, self.proxy, self.kept = [], {}, None, []
         self.folder = None
         self.figure = None  # what the row measures, for the table
+        self.nodes = None  # of a Redis Cluster; the servers are its masters, each with a replica
         try:
-            self.servers = [SERVERS[kind]() for _ in range(row.backends)]
+            if kind == "redis_cluster":
+                # Else all nodes refuse all keys while one of them is gone.
+                self.nodes = RedisCluster(row.backends, 1, options=["--cluster-require-full-coverage", "no"])
+            self.servers = self.nodes.masters if self.nodes else [SERVERS[kind]() for _ in range(row.backends)]
             for number in relayed or (range(row.backends) if row.relayed else ()):
                 self.relays[number] = RelayProcess(self.servers[number])
             self.specs = [self.relays.get(n, s).spec for n, s in enumerate(self.servers)]
             self.ring = ring_of(row.backends)
             more = row.prepare(self) if row.prepare else {}
-            self.cluster = harness.Cluster(kind, [f"{spec}:1 n{n}" for n, spec in enumerate(self.specs)], **{
+            specs = self.nodes.seeds if self.nodes else [f"{spec}:1 n{n}" for n, spec in enumerate(self.specs)]
+            self.cluster = harness.Cluster(kind, specs, **{
                 "read_timeout": READ_TIMEOUT, "write_timeout": READ_TIMEOUT, "dial_timeout": READ_TIMEOUT,
                 "node_connections": 2, **row.settings})
             self.proxy = WrappedProxy(self.cluster, io=io, workers=2, **more)
@@ -72,7 +78,11 @@ class Stage:
         return self.proxy.address
 
     def node_of(self, key):
-        return self.ring.node(key)
+        """The number of the server that has the key at first."""
+        if self.nodes is None:
+            return self.ring.node(key)
+        slot = slot_of(key)
+        return next(n for n, (first, last) in enumerate(self.nodes.slots) if first <= slot <= last)
 
     def own_folder(self):
         """A folder of this stage's own."""
@@ -87,7 +97,7 @@ class Stage:
     def close(self):
         for thing in reversed(self.kept):
             thing.close()
-        for process in [self.proxy, *self.relays.values(), *self.servers, self.folder]:
+        for process in [self.proxy, *self.relays.values(), *self.servers, self.nodes, self.folder]:
             if process is not None:
                 process.kill_now()
 

@@ -109,8 +109,11 @@ std::string_view host_of(const std::optional<std::string_view>& endpoint, std::s
   return is_host(*endpoint) ? *endpoint : std::string_view();
 }
 
+// Port 0, or none, is a node whose address the server does not know (any more): one that came back as another node is
+// remembered like that until it is forgotten, with its slots.
 bool set_port(TopologyNode& node, int64_t port) {
-  if (port < 1 || port > 65535) return false;
+  if (port < 0 || port > 65535) return false;
+  if (port == 0) node.host.clear();
   node.port = static_cast<uint16_t>(port);
   return true;
 }
@@ -330,8 +333,7 @@ bool read_place(std::string_view text, std::string_view asked, TopologyNode& nod
   int64_t port = 0;
   if (!parse_number(place.substr(colon + 1), port) || port < 0) return false;
   node.host = host_of(place.substr(0, colon), {}, asked);
-  if (port == 0) node.host.clear();  // a node whose address is not known yet
-  return port == 0 || set_port(node, port);
+  return set_port(node, port);
 }
 
 bool read_range(std::string_view text, Bounds& bounds, std::vector<SlotRange>& out) {

@@ -119,6 +119,19 @@ TEST(TopologySlots, EndpointsThatAreNotTold) {
   EXPECT_EQ(with(bulk("?"), array({})), "b:2 10-10\n");
 }
 
+// As redis-server 7.0 tells of a node that came back as another one.
+TEST(Topology, NodesWithoutAnAddressAreLeftOut) {
+  const std::string lost = array({bulk("id"), bulk("abc"), bulk("ip"), bulk(""), bulk("endpoint"), bulk(""),
+                                  bulk("role"), bulk("master"), bulk("health"), bulk("online")});
+  const auto shards = array({shard({number(0), number(9)}, {lost, shard_node(bulk("10.0.0.2"), "", 2, "replica")}),
+                             shard({number(10), number(19)}, {shard_node(bulk("10.0.0.3"), "", 3, "master")})});
+  EXPECT_EQ(parsed(Question::shards, shards), "10.0.0.3:3 10-19\n");
+  const auto node = [](std::string_view host, int port) { return array({bulk(host), number(port), bulk("abc")}); };
+  const auto slots = array({array({number(0), number(9), node("", 0), node("10.0.0.2", 2)}),
+                            array({number(10), number(19), node("10.0.0.3", 3), node("", 0)})});
+  EXPECT_EQ(parsed(Question::slots, slots), "10.0.0.3:3 10-19\n");
+}
+
 TEST(TopologyNodes, LinesOfAllKinds) {
   const std::string lines =
       "m1 10.0.0.1:7000@17000,host myself,master - 0 0 1 connected 0-5 7 [7->-m2] [9-<-m2]\n"
