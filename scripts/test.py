@@ -89,6 +89,9 @@ def unit(tally: Tally, preset: str, env: dict[str, str]) -> None:
 # So many failures of a stage are tried a second time.
 FEW = 5
 
+# Of the soak at the end of the stage asan; the last round of faults comes on top.
+SOAK_SECONDS = float(os.environ.get("SOAK_SECONDS", "40"))
+
 # Not run on sanitizer builds, which have no bench/: these test the load generator, the comparison and, by the
 # placement tool, the rings, whose unit tests the sanitizers see.
 NEEDS_BENCH = ("test_bench.py", "test_loadgen.py", "test_loadgen_dialects.py", "test_placement_nutcracker.py")
@@ -224,6 +227,9 @@ def sanitized(tally: Tally, preset: str) -> None:
     if "OVERLORD_IO" not in os.environ:
         env["OVERLORD_IO"] = {"asan": "io_uring", "tsan": "epoll"}[preset] if io_uring_works() else "epoll"
     system(tally, preset, env)
+    if preset == "asan":
+        command = [sys.executable, "-B", "tests/faults/soak.py", "--minutes", str(SOAK_SECONDS / 60)]
+        tally.check("asan soak", run(command, {**env, **binaries(preset)}) == 0)
     found = sorted(LOGS.glob(f"{reports.name}.*"))
     for path in found[:5]:
         print(f"---- {path.relative_to(ROOT)}\n{path.read_text(errors='replace')[:6000]}")

@@ -5,7 +5,7 @@
 # libraries and tools through the release build, compared with docs/compatibility.md; --write: write that file,
 # --strict: it must be current), lint, fuzz (each target for FUZZ_SECONDS, 10 unless set), asan and tsan (each builds with the sanitizer and runs unit and system tests
 # again: without those of bench/, on one io driver unless OVERLORD_IO=epoll,io_uring, and with tsan those that concern
-# threads unless OVERLORD_WHOLE=1). --quick: unit and system alone.
+# threads unless OVERLORD_WHOLE=1; asan ends with a soak, ./dev soak, of SOAK_SECONDS, 40 unless set). --quick: unit and system alone.
 # The first stage that fails is the last to run, and shows all of its failures. Logs are in build/test/.
 # The last line but for a failure's names is "N passed, N failed".
 
@@ -27,7 +27,7 @@ for stage in "${stages[@]}"; do
       need clients
       command -v npm >/dev/null || need npm # which comes with Node where that is not Debian's
       ;;
-    faults) need faults ;;
+    faults | asan) need faults ;;
     lint) need lint tidy ;;
     fuzz) need fuzz ;;
   esac

@@ -236,19 +236,23 @@ class Group:
         self.path.rmdir()
 
 
-def reload_storm(stage, load):
-    """100 reloads, each of which changes the pool: time-outs, and every fourth the number of connections."""
+def reloads(count):
+    """So many reloads, each of which changes the pool: time-outs, and every fourth the number of connections."""
     said = "reload: cluster "
-    for n in range(100):
-        before = stage.proxy.output().count(said)
-        stage.cluster.keys["read_timeout"] += 1
-        stage.cluster.keys["node_connections"] = 1 + (n // 4) % 3
-        replacement = stage.proxy.cluster_file.with_suffix(".new")
-        replacement.write_text(stage.cluster.toml())
-        replacement.rename(stage.proxy.cluster_file)
-        stage.proxy.signal(signal.SIGHUP)
-        wait_until(lambda: stage.proxy.output().count(said) > before, 20, f"reload {n + 1} of 100")
-    yield
+
+    def hurt(stage, load):
+        for n in range(count):
+            before = stage.proxy.output().count(said)
+            stage.cluster.keys["read_timeout"] += 1
+            stage.cluster.keys["node_connections"] = 1 + (n // 4 + 1) % 3
+            replacement = stage.proxy.cluster_file.with_suffix(".new")
+            replacement.write_text(stage.cluster.toml())
+            replacement.rename(stage.proxy.cluster_file)
+            stage.proxy.signal(signal.SIGHUP)
+            wait_until(lambda before=before: stage.proxy.output().count(said) > before, 20, f"reload {n + 1} of {count}")
+        yield
+
+    return hurt
 
 
 # ---- many clients
@@ -307,21 +311,26 @@ class Crowd:
         self.poll.close()
 
 
-def connect_storm(stage, load):
-    crowd = stage.keep(Crowd(stage, harness.load(10000)))
-    crowd.ask()
-    crowd.answered()
-    yield
-    crowd.close()
+def connect_storm(count):
+    def hurt(stage, load):
+        crowd = stage.keep(Crowd(stage, count))
+        crowd.ask()
+        crowd.answered()
+        yield
+        crowd.close()
+
+    return hurt
 
 
 def slow_loris(stage, load):
     """300 clients send a write byte by byte, all at the same time, and no reply is theirs before they are through."""
     body = b"loris"
+    names = (b"%d.loris" % (n * 2654435761 % 2**32) for n in range(1000))
+    key = next(name for name in names if stage.node_of(name) not in load.allowed_nodes)
     if stage.kind == "redis":
-        request, answer = resp("SET", "loris", body), b"+OK\r\n"
+        request, answer = resp("SET", key, body), b"+OK\r\n"
     else:
-        request, answer = b"set loris 0 0 5\r\n%s\r\n" % body, b"STORED\r\n"
+        request, answer = b"set %s 0 0 5\r\n%s\r\n" % (key, body), b"STORED\r\n"
     slow = [stage.keep(socket.create_connection(stage.address, timeout=20 * harness.SCALE)) for _ in range(300)]
     for byte in request[:-1]:
         for sock in slow:

@@ -8,6 +8,7 @@ import dataclasses
 import typing
 
 import cluster_hurts
+import harness
 import head_of_line
 import hurts
 import stage
@@ -92,14 +93,14 @@ ROWS = [
         "its keys: `timed out` after `read_timeout` all the same", hurts.clock_back_stopped, LATE,
         prepare=hurts.own_clock, needs=stage.clock),
     Row("connect-storm", "10,000 clients connect in one moment and ask something", "nothing; all of them are answered",
-        hurts.connect_storm, settings=UNHURRIED, **NOTHING),
+        hurts.connect_storm(harness.load(10000)), settings=UNHURRIED, **NOTHING),
     Row("slow-loris", "300 clients send a write byte by byte", "nothing; their writes are done when they are whole",
         hurts.slow_loris, settings=UNHURRIED, **NOTHING),
     Row("memory", "120 clients ask for 16 MiB each and read nothing; a memory limit (cgroup) 192 MiB above the quiet state",
         "nothing; what greedy clients would get waits at the backends", hurts.short_memory, needs=stage.groups,
         settings={"max_client_buffer": 1 << 20, **UNHURRIED}, **NOTHING),
     Row("reload-storm", "the cluster file changes 100 times, and is loaded each time (SIGHUP)", "nothing",
-        hurts.reload_storm, settings=UNHURRIED, **NOTHING),
+        hurts.reloads(100), settings=UNHURRIED, **NOTHING),
     Row("cluster-killed", "a master of a Redis Cluster is killed (SIGKILL); its replica takes over",
         "its keys: `connection lost`, then `is down`, until the replica has taken over", cluster_hurts.killed, MOVING,
         **CLUSTER),
