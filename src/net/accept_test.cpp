@@ -46,6 +46,41 @@ TEST_P(Accepting, TwoThousandConnectionsEachEcho) {
   loop->unlisten(id);
 }
 
+// Clients that are there do not wait until all of a crowd have been let in.
+TEST_P(Accepting, ACrowdIsLetInAFewATurn) {
+  constexpr size_t kCrowd = 1000;
+  constexpr size_t kMostATurn = 128;  // 64 an event, of which a turn of io_uring may see two
+  UniqueFd listening = tcp_listener();
+  const SocketAddress address = local_address(listening.get());
+  std::vector<UniqueFd> crowd;
+  for (size_t i = 0; i < kCrowd; ++i) {
+    crowd.emplace_back(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(::connect(crowd.back().get(), address.get(), address.length), 0);
+  }
+  auto [near, far] = tcp_pair();
+  Peer server(*loop, std::move(near));
+  Peer client(*loop, std::move(far));
+  size_t echoes = 0;
+  server.when_data = [&](std::span<char> bytes) { send(server.stream, {bytes.data(), bytes.size()}); };
+  client.when_data = [&](std::span<char>) {
+    ++echoes;
+    send(client.stream, "x");
+  };
+  std::vector<UniqueFd> accepted;
+  Acceptor acceptor([&](UniqueFd fd) { accepted.push_back(std::move(fd)); });
+  size_t before = 0;
+  each_turn = [&] {
+    EXPECT_LE(accepted.size(), before + kMostATurn);
+    before = accepted.size();
+  };
+  const ListenerId id = loop->listen(std::move(listening), acceptor, false);
+  send(client.stream, "x");
+  ASSERT_TRUE(run_until([&] { return accepted.size() == kCrowd; }));
+  EXPECT_GE(echoes, 3u);  // every turn or every other, at the least
+  each_turn = nullptr;
+  loop->unlisten(id);
+}
+
 TEST_P(Accepting, UnlistenInsideOnAccept) {
   ListenerId id;
   Acceptor acceptor([&](UniqueFd) { loop->unlisten(id); });
