@@ -14,6 +14,9 @@ constexpr uint32_t kMissedToGo = 3;
 // Ways that differ by less than a quarter and this are taken for the same.
 constexpr uint64_t kSameWay = 200'000;
 
+// By then a node that is up has heard from the others who has a slot.
+constexpr uint64_t kHeardOf = 5'000'000'000;
+
 // New backends are made so many at a time, as each opens sockets.
 constexpr size_t kMostAtOnce = 8;
 
@@ -156,12 +159,21 @@ void SlotNodes::set_owner(uint16_t slot, uint16_t index) {
     ++served_;
   }
   owner_[slot] = index;
+  taught_.reset(slot);
   previous_[slot] = before;
   changed_[slot] = last_change_ = turn_.now();
 }
 
 void SlotNodes::assign(uint16_t slot, SlotNode& node) {
-  if (owner_[slot] != node.index) set_owner(slot, node.index);
+  if (owner_[slot] == node.index) return;
+  set_owner(slot, node.index);
+  taught_.set(slot);
+}
+
+// Not when that owner is no master any more: then the slot has gone to another since.
+bool SlotNodes::taught_lately(uint16_t slot) const {
+  return taught_.test(slot) && owner_[slot] != kNobody && nodes_[owner_[slot]]->leads &&
+         turn_.now() - changed_[slot] < kHeardOf;
 }
 
 SlotNode* SlotNodes::earlier_owner(uint16_t slot, uint64_t since, uint64_t longest) const {
@@ -174,7 +186,12 @@ SlotNode* SlotNodes::earlier_owner(uint16_t slot, uint64_t since, uint64_t longe
 bool SlotNodes::apply(const redis::Topology& topology) {
   bool changed = false;
   for (const auto& node : nodes_) {
-    if (node != nullptr) ++node->missed;
+    if (node == nullptr) continue;
+    ++node->missed;
+    node->leads = false;
+  }
+  for (const redis::TopologyShard& shard : topology.shards) {
+    if (SlotNode* master = add(shard.master.host, shard.master.port)) master->leads = true;
   }
   std::bitset<hashing::kSlots> named;
   for (const redis::TopologyShard& shard : topology.shards) {
@@ -186,7 +203,7 @@ bool SlotNodes::apply(const redis::Topology& topology) {
     for (const redis::SlotRange range : shard.slots) {
       for (uint32_t slot = range.first; slot <= range.last; ++slot) {
         named.set(slot);
-        if (owner_[slot] == master->index) continue;
+        if (owner_[slot] == master->index || taught_lately(static_cast<uint16_t>(slot))) continue;
         set_owner(static_cast<uint16_t>(slot), master->index);
         changed = true;
       }

@@ -3,7 +3,8 @@
 //
 // What is known comes from the seeds, from a node's description of the cluster (apply) and from single redirections
 // (find, add, assign). A description may be old or partial: an owner is taken from a slot only when two in a row name
-// none, and a node goes when some in a row did not name it, it has no slots and nothing is in flight at it.
+// none, and a node goes when some in a row did not name it, it has no slots and nothing is in flight at it. What a
+// redirection taught stands for some seconds against descriptions: the node that was asked for one may not have heard yet.
 
 #include <array>
 #include <bitset>
@@ -29,6 +30,7 @@ struct SlotNode {
   uint16_t index = 0;
   uint32_t slots = 0;   // that it owns
   uint32_t missed = 0;  // descriptions in a row that did not name it
+  bool leads = false;   // the last description named it as a master
   bool named = false;   // by any description
   bool started = false;
   // Known from before other seeds were configured, and named by none of what they lead to: not to be asked, nor believed.
@@ -93,6 +95,7 @@ class SlotNodes {
   void replace_backend(SlotNode& node, std::unique_ptr<Backend> fresh);
   void doubt_all_but_seeds();
   void set_owner(uint16_t slot, uint16_t index);
+  bool taught_lately(uint16_t slot) const;
   void start(SlotNode& node);
   void add_replicas(SlotNode& master, const redis::TopologyShard& shard);
   void choose_readers(SlotNode& master);
@@ -113,6 +116,7 @@ class SlotNodes {
   LeavingBackends leaving_;
   size_t served_ = 0;
   std::bitset<hashing::kSlots> unnamed_;  // the last description named no owner
+  std::bitset<hashing::kSlots> taught_;   // the owner is from a redirection
 
   uint64_t last_change_ = 0;
   std::array<uint16_t, hashing::kSlots> previous_;  // owners

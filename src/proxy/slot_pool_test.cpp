@@ -227,6 +227,41 @@ TEST_F(SlotPoolTest, MovedIsFollowedAndLearnedAndOneQuestionAsked) {
   EXPECT_EQ(asked, kQuestion);  // for two redirections
 }
 
+TEST_F(SlotPoolTest, AnOldDescriptionDoesNotUndoWhatMovedTaught) {
+  up();
+  send(client_, "get", kLow);
+  take(kFirst);
+  say(kFirst, "-MOVED 3300 10.0.0.1:7002\r\n");
+  EXPECT_EQ(take(kSecond), words({"get", kLow}));
+  say(kSecond, "$-1\r\n");
+  const auto describe = [&](uint64_t within) {
+    std::string asked;
+    for (uint64_t waited = 0; asked.empty() && waited < within; waited += 100 * kMillisecond) {
+      advance(100 * kMillisecond);
+      for (const int port : {kFirst, kSecond}) {
+        if (const std::string sent = take(port); sent.ends_with(kQuestion)) {
+          asked += sent;
+          say(port, shards(8191));
+          advance(10 * kMillisecond);
+        }
+      }
+    }
+    EXPECT_EQ(asked, kQuestion);
+  };
+  const auto get = [&](int owner) {
+    Client client;
+    Asker& asker = send(client, "get", kLow);
+    EXPECT_EQ(take(owner), words({"get", kLow}));
+    say(owner, "$-1\r\n");
+    EXPECT_TRUE(asker.is("$-1\r\n"));
+  };
+  describe(1'000 * kMillisecond);
+  get(kSecond);
+  // A node that says so still when all have had time to hear of it is right.
+  describe(20'000 * kMillisecond);
+  get(kFirst);
+}
+
 TEST_F(SlotPoolTest, MovedToANodeThatIsNotKnownYet) {
   up();
   Asker& asker = send(client_, "get", kLow);
