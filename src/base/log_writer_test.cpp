@@ -77,8 +77,17 @@ TEST(LogWriter, AReaderThatStandsStillCostsLinesAndHoldsNobodyUp) {
   while (!writer.flush(milliseconds(0))) text += pipe.read_until("x\n");
   writer.push("end\n");
   text += pipe.read_until("end\n");
-  EXPECT_THAT(text, HasSubstr("notice: " + std::to_string(lost) + " log lines were dropped here"));
-  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1000 - static_cast<long>(lost) + 2);
+  // Usually one notice; more when the writer got on in between.
+  long notices = 0;
+  uint64_t told = 0;
+  constexpr std::string_view kNotice = "notice: ";
+  for (size_t at = text.find(kNotice); at != std::string::npos; at = text.find(kNotice, at + 1)) {
+    ++notices;
+    told += std::stoull(text.substr(at + kNotice.size()));
+  }
+  EXPECT_TRUE(text.contains(" log lines were dropped here"));
+  EXPECT_EQ(told, lost);
+  EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1000 - static_cast<long>(lost) + notices + 1);
 }
 
 TEST(LogWriter, LinesThatAFullDiskTookAreToldOfWhenThereIsRoom) {
