@@ -1,6 +1,7 @@
 #!/usr/bin/python3
 """The stages of ./dev test: builds, runs, counts. Called by scripts/test.sh with the stages to run, in order."""
 
+import json
 import os
 import signal
 import subprocess
@@ -84,6 +85,53 @@ def unit(tally: Tally, preset: str, env: dict[str, str]) -> None:
     # Those that pass would be hundreds of lines; the last lines say how many they were.
     passing = r"^ +Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed +[0-9.]+ sec$"
     tally.add_junit(report, f"{preset} unit", run(command, env, drop=passing))
+
+
+def unit_by_program(tally: Tally, preset: str, env: dict[str, str]) -> None:
+    """As unit(), but a process for each program and not for each test: one of a sanitizer takes long to start."""
+    listing = subprocess.run(
+        ["ctest", "--test-dir", f"build/{preset}", "-L", "unit", "--show-only=json-v1"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )
+    programs = sorted({test["command"][0] for test in json.loads(listing.stdout)["tests"]})
+    tally.check("there are unit tests", bool(programs))
+
+    def work(program: str) -> tuple[str, list[ET.Element], int, str]:
+        name = Path(program).name
+        report = LOGS / f"{preset}-{name}.xml"
+        out = LOGS / f"{preset}-{name}.log"
+        again: list[str] = []
+        cases: list[ET.Element] = []
+        for turn in range(2):
+            report.unlink(missing_ok=True)
+            command = [program, "--gtest_brief=1", f"--gtest_output=xml:{report}", *again]
+            with out.open("w" if turn == 0 else "a") as log:
+                process = subprocess.Popen(
+                    command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+                )
+                try:
+                    status = process.wait(timeout=TEST_SECONDS)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    status = process.wait()
+            found = list(ET.parse(report).getroot().iter("testcase")) if report.exists() else []
+            found = [c for c in found if c.get("status") == "run"]
+            cases = [c for c in cases if c.find("failure") is None] + found
+            failed = [c for c in found if c.find("failure") is not None]
+            if status == 0 or not failed:
+                break
+            again = ["--gtest_filter=" + ":".join(f"{c.get('classname')}.{c.get('name')}" for c in failed)]
+        return name, cases, status, out.read_text(errors="replace")[-6000:]
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for name, cases, status, text in pool.map(work, programs):
+            for case in cases:
+                what = f"{preset} unit {name}:{case.get('classname')}.{case.get('name')}"
+                tally.check(what, case.find("failure") is None)
+            if status != 0:
+                tally.check(f"{preset} unit {name}: ended with status {status}", False)
+                print(text)
+            print(f"{name}: {len(cases)} tests" + ("" if status == 0 else f", ended with status {status}"), flush=True)
 
 
 # So many failures of a stage are tried a second time.
@@ -222,7 +270,7 @@ def sanitized(tally: Tally, preset: str) -> None:
         "UBSAN_OPTIONS": f"{common}:print_stacktrace=1",
         "TSAN_OPTIONS": f"{common}:halt_on_error=0:second_deadlock_stack=1",
     }
-    unit(tally, preset, env)
+    unit_by_program(tally, preset, env)
     # System tests on one driver each, which halves the time; the unit tests drive both. OVERLORD_IO=epoll,io_uring: both.
     if "OVERLORD_IO" not in os.environ:
         env["OVERLORD_IO"] = {"asan": "io_uring", "tsan": "epoll"}[preset] if io_uring_works() else "epoll"
@@ -253,7 +301,7 @@ def stage_fuzz(tally: Tally) -> None:
         return
     targets = sorted((ROOT / "fuzz").glob("*_fuzz.cpp"))
     tally.check("there are fuzz targets", bool(targets))
-    seconds = os.environ.get("FUZZ_SECONDS", "10")
+    seconds = os.environ.get("FUZZ_SECONDS", "5")
 
     def fuzz(source: Path) -> tuple[str, bool]:
         name = source.name.removesuffix("_fuzz.cpp")
