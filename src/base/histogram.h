@@ -48,11 +48,19 @@ class Histogram {
 
   static constexpr size_t bucket_of(uint64_t ns) {
     size_t i = kFirst[static_cast<size_t>(std::bit_width(ns))];
-    while (i < kHistogramBounds.size() && ns > kHistogramBounds[i] * 1000) ++i;
+    while (ns > kBoundsNs[i]) ++i;
     return i;
   }
 
  private:
+  // The last holds whatever is above all bounds.
+  static constexpr auto kBoundsNs = [] {
+    std::array<uint64_t, kHistogramBounds.size() + 1> bounds{};
+    for (size_t i = 0; i < kHistogramBounds.size(); ++i) bounds[i] = kHistogramBounds[i] * 1000;
+    bounds.back() = UINT64_MAX;
+    return bounds;
+  }();
+
   // For each bit width the first bucket that a number of that width can be in.
   static constexpr auto kFirst = [] {
     std::array<uint8_t, 65> first{};

@@ -10,7 +10,7 @@
 namespace overlord::net {
 
 LoopBase::LoopBase()
-    : wakeup_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), now_(read_clock()), next_trim_(now_ + kTrimNs), timers_(now_) {}
+    : Loop(read_clock()), wakeup_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), next_trim_(now_ + kTrimNs), timers_(now_) {}
 
 uint64_t LoopBase::read_clock() {
   timespec time{};

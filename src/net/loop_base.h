@@ -16,7 +16,6 @@ class LoopBase : public Loop {
  public:
   ChunkPool& chunks() override { return chunks_; }
   TimerWheel& timers() override { return timers_; }
-  uint64_t now() const override { return now_; }
   void post(std::function<void()> fn) override;
   void stop() override;
   uint64_t turns() const override { return turns_; }
@@ -69,7 +68,6 @@ class LoopBase : public Loop {
 
   void wake();
 
-  uint64_t now_;
   uint64_t next_trim_;
   size_t free_after_trim_ = 0;  // chunks; with it the same after two trims, an idle loop need not wake for a third
   unsigned quiet_trims_ = 0;

@@ -45,7 +45,7 @@ class KeyWatch {
   const sketch::BigKeys& big() const { return big_; }
 
  private:
-  void note_answer(const routing::Request& request, uint64_t bytes, uint64_t now);
+  [[gnu::cold]] void note_answer(const routing::Request& request, uint64_t bytes, uint64_t now);
 
   bool on_;
   sketch::HotKeys hot_;

@@ -40,6 +40,8 @@ struct Link {
 
 class ScriptedLoop final : public net::Loop {
  public:
+  ScriptedLoop() : Loop(kStart) {}
+
   // The peer's part.
   void accept(Link& link) {
     ASSERT_TRUE(link.open && !link.connected);
@@ -111,7 +113,6 @@ class ScriptedLoop final : public net::Loop {
   void unlisten(net::ListenerId) override {}
   ChunkPool& chunks() override { return chunks_; }
   net::TimerWheel& timers() override { return timers_; }
-  uint64_t now() const override { return now_; }
   void post(std::function<void()> fn) override {
     const std::lock_guard lock(posting_);
     posted_.push_back(std::move(fn));
@@ -145,7 +146,6 @@ class ScriptedLoop final : public net::Loop {
   static constexpr uint64_t kStart = 100'000'000'000;
 
   ChunkPool chunks_;
-  uint64_t now_ = kStart;
   net::TimerWheel timers_{kStart};
   std::vector<Block> blocks_;
   std::mutex posting_;

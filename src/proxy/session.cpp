@@ -336,9 +336,10 @@ void Session::learn_reply_size(uint64_t size) {
 }
 
 void Session::note_done(const Request& request) {
-  cluster_.keys().on_answer(request, request.passed_on + request.ready_size, turn_.now());
+  const uint64_t now = turn_.now();
+  cluster_.keys().on_answer(request, request.passed_on + request.ready_size, now);
   if (request.tag.number == 0) return;
-  const uint64_t took = turn_.now() - request.began_at;
+  const uint64_t took = now - request.began_at;
   if (CommandTimes* const times = cluster_.times()) times->add(request.tag, took);
   if (took >= cluster_.noted_from()) [[unlikely]]
     tell_of(request, took);

@@ -177,7 +177,7 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   void write_request(routing::Request& request);
   void note_done(const routing::Request& request);
   // session_notes.cpp: for the slow log and for those who follow requests.
-  void tell_of(const routing::Request& request, uint64_t took);
+  [[gnu::cold, gnu::noinline]] void tell_of(const routing::Request& request, uint64_t took);
   const std::string& client_text();
   void pop_head();
   void learn_reply_size(uint64_t size);

@@ -193,9 +193,29 @@ struct Request {
   // Keeps the front of the key, which is gone when the answer comes.
   void note_key(std::string_view text) {
     noted_size = static_cast<uint32_t>(std::min<size_t>(text.size(), UINT32_MAX));
-    std::memcpy(noted_key.data(), text.data(), std::min(text.size(), kNotedBytes));
+    copy_front(text.data(), std::min(text.size(), kNotedBytes));
   }
   std::string_view noted_front() const { return {noted_key.data(), std::min<size_t>(noted_size, kNotedBytes)}; }
+  // Overlapping pieces of fixed size: for a length that is known only now the compiler writes loops.
+  void copy_front(const char* from, size_t size) {
+    char* const to = noted_key.data();
+    const auto piece = [&]<size_t kBytes>(std::integral_constant<size_t, kBytes>, size_t at) {
+      std::memcpy(to + at, from + at, kBytes);
+    };
+    if (size >= 16) {
+      piece(std::integral_constant<size_t, 16>(), 0);
+      if (size > 32) piece(std::integral_constant<size_t, 16>(), 16);
+      piece(std::integral_constant<size_t, 16>(), size - 16);
+    } else if (size >= 8) {
+      piece(std::integral_constant<size_t, 8>(), 0);
+      piece(std::integral_constant<size_t, 8>(), size - 8);
+    } else if (size >= 4) {
+      piece(std::integral_constant<size_t, 4>(), 0);
+      piece(std::integral_constant<size_t, 4>(), size - 4);
+    } else {
+      for (size_t i = 0; i < size; ++i) to[i] = from[i];
+    }
+  }
   void push_hop(Route* route, uint64_t scratch = 0);
   void set_static_reply(std::string_view text) {
     reply = text.data();

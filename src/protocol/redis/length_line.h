@@ -20,7 +20,7 @@ inline bool crlf_at(const char* p) {
 
 // The number of a line "<mark>1\r\n" .. "<mark>999\r\n" at p. Returns the line's length with CRLF; 0 when it is another
 // form or too little is there, and then nothing is said about it.
-inline size_t short_length(const char* p, const char* end, char mark, uint32_t& number) {
+[[gnu::always_inline]] inline size_t short_length(const char* p, const char* end, char mark, uint32_t& number) {
   if (end - p < 6 || p[0] != mark) return 0;
   const uint32_t a = static_cast<uint32_t>(static_cast<unsigned char>(p[1])) - '0';
   if (a - 1 > 8) return 0;
