@@ -15,7 +15,11 @@ while [ $# -gt 0 ]; do
   case $1 in
     --build)
       preset=${2-}
-      case $preset in release | debug | asan | tsan) ;; *) die "--build: release, debug, asan or tsan" ;; esac
+      case $preset in
+        release | debug) ;;
+        asan | tsan) export OVERLORD_SCALE="${OVERLORD_SCALE-3}" ;; # of time-outs; 8 would make hours of it
+        *) die "--build: release, debug, asan or tsan" ;;
+      esac
       shift
       ;;
     *) args+=("$1") ;;

@@ -22,7 +22,7 @@ def play(row, kind, io):
         hurt = row.hurt(stage, load)
         next(hurt)
         if row.felt:
-            load.until(lambda: load.error_count() >= 20, 30, "errors of the backend that is hurt")
+            load.until(lambda: load.error_count() >= row.felt, 30, "errors of the backend that is hurt")
         load.progress(row.answers)
         end = next(hurt, "ended")
         if end != "ended":
