@@ -14,6 +14,7 @@
 
 #include "ctl/tail.h"
 #include "ctl/top.h"
+#include "ctl/upgrade.h"
 #include "ctl/views.h"
 #include "http/client.h"
 
@@ -42,6 +43,7 @@ struct Options {
   uint64_t sample = 0;       // 0: all
   double interval = 2;
   uint32_t rounds = 0;  // 0: until interrupted
+  std::string binary;   // empty: the file that the proxy was started from
 };
 
 int complain(const std::string& what, int code) {
@@ -145,6 +147,18 @@ int log(const Options& options) {
   return pass("POST", target, options);
 }
 
+int upgrade(const Options& options) {
+  http::Client client(options.admin);
+  const bool json = options.output == "json";
+  const auto end = ctl::upgrade(client, options.binary, [json](const std::string& line) {
+    if (!json) std::cout << line << std::endl;
+  });
+  if (!end) return complain(end.error().message, kUnreachable);
+  if (!end->done) return complain("the upgrade failed, the old process serves on: " + end->text, kRefused);
+  std::cout << (json ? end->page : "done: " + end->text + "\n");
+  return 0;
+}
+
 int top(const Options& options) {
   using Clock = std::chrono::steady_clock;
   http::Client client(options.admin);
@@ -193,6 +207,10 @@ void add_ctl(CLI::App& app, Options& options, std::function<int()>& chosen) {
   where->add_option("key", options.key, "the key")->required();
   where->add_option("--cmd", options.command, "as this command, like GET");
   where->callback([&] { chosen = [&options] { return explain(options); }; });
+  CLI::App* const next =
+      ctl->add_subcommand("upgrade", "have the proxy give way to a new process; clients notice nothing");
+  next->add_option("--binary", options.binary, "the new program, as the proxy's host names it");
+  next->callback([&] { chosen = [&options] { return upgrade(options); }; });
   CLI::App* const live = ctl->add_subcommand("top", "what goes on now, again and again");
   live->add_option("-i,--interval", options.interval, "seconds between two looks")
       ->check(CLI::Range(0.1, 3600.0))

@@ -20,16 +20,24 @@
 #include "net/service_notify.h"
 #include "proxy/proxy.h"
 #include "proxy/service.h"
+#include "proxy/taker.h"
+#include "proxy/upgrade.h"
 
 namespace {
 
 using namespace overlord;
 
-// Raised by the process itself when the proxy has stopped.
-constexpr int kStopped = SIGUSR2;
+// Raised by the process itself when the proxy has stopped, or has handed everything over.
+constexpr int kStopped = SIGALRM;
 
 void print_problems(const std::vector<config::Problem>& problems) {
   for (const config::Problem& problem : problems) std::cerr << config::format(problem) << "\n";
+}
+
+std::string problems_text(const std::vector<config::Problem>& problems) {
+  std::string text;
+  for (const config::Problem& problem : problems) text.append(text.empty() ? "" : "; ").append(config::format(problem));
+  return text;
 }
 
 int convert_nutcracker(const std::string& path) {
@@ -50,7 +58,7 @@ int refuse(const std::string& why) {
 // Before any thread starts, so that only wait_for_signal takes them.
 void block_signals(sigset_t& signals) {
   sigemptyset(&signals);
-  for (const int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, kStopped}) sigaddset(&signals, s);
+  for (const int s : {SIGINT, SIGTERM, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, kStopped}) sigaddset(&signals, s);
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a log that may not grow is as one on a full disk
@@ -66,7 +74,9 @@ int wait_for_signal(const sigset_t& signals, uint64_t at_most_ns) {
   }
 }
 
-int run(const config::Configuration& configuration, const config::Flags& flags) {
+// taker: null when no other process runs that this one takes over from.
+int run(const config::Configuration& configuration, const config::Flags& flags,
+        const std::vector<std::string>& arguments, std::unique_ptr<proxy::Taker> taker) {
   const config::ProcessConfig& process = *configuration.process;
   if (auto opened = log_init(config::log_options(process.log)); !opened) {
     std::cerr << "overlord-proxy: " << opened.error().message << "\n";
@@ -80,13 +90,22 @@ int run(const config::Configuration& configuration, const config::Flags& flags) 
   block_signals(signals);
 
   auto notify = net::ServiceNotify::from_environment();
+  if (taker != nullptr) notify = net::ServiceNotify::to(taker->notify_address(), taker->watchdog_ns());
   if (!notify) return refuse(notify.error().message);
   auto sockets = net::InheritedSockets::from_environment();
   if (!sockets) return refuse(sockets.error().message);
 
   proxy::Proxy proxy(configuration, [&flags] { return config::load_configuration(flags); });
   proxy.inherit(std::move(*sockets));
-  if (auto started = proxy.start(); !started) return refuse(started.error().message);
+  if (taker != nullptr) proxy.take_over(taker->take_listeners());
+  const auto give_up = [&](const std::string& why) {
+    if (taker != nullptr) {
+      taker->give_up(why);
+      proxy.leave_paths();
+    }
+    return refuse(why);
+  };
+  if (auto started = proxy.start(); !started) return give_up(started.error().message);
   if (flags.reload) {
     std::vector<std::string> files{flags.cluster};
     if (!flags.conf.empty()) files.push_back(flags.conf);
@@ -94,8 +113,33 @@ int run(const config::Configuration& configuration, const config::Flags& flags) 
   }
   proxy::Service service(proxy, std::move(*notify));
   admin::Admin admin(proxy);
+  proxy::UpgradeHooks hooks;
+  hooks.admin_socket = [&admin] { return admin.socket(); };
+  hooks.let_admins_in = [&admin](bool in) { admin.let_in(in); };
+  hooks.notify_address = service.notify().where();
+  hooks.watchdog_ns = service.notify().watchdog_ns();
+  hooks.tell_main_pid = [&service](pid_t pid) { service.tell_main_pid(pid); };
+  hooks.handed_over = [] { ::kill(::getpid(), kStopped); };
+  proxy::Upgrade upgrade(proxy, arguments, std::move(hooks));
+  admin.show(upgrade);
   if (!process.stat.empty()) {
-    if (auto started = admin.start(process.stat); !started) return refuse(started.error().message);
+    auto handed = taker == nullptr ? proxy::HandedListener() : taker->take_admin_socket();
+    if (auto started = admin.start(process.stat, std::move(handed), taker == nullptr); !started) {
+      return give_up(started.error().message);
+    }
+  }
+  if (taker != nullptr) {
+    if (auto taken = taker->take_over(proxy, upgrade.board()); !taken) {
+      proxy.leave_paths();
+      admin.leave_path();
+      return refuse(taken.error().message);
+    }
+    admin.let_in(true);
+  }
+  auto upgrade_socket = taker == nullptr ? proxy::HandedListener() : taker->take_upgrade_socket();
+  if (auto listens = upgrade.listen(process.upgrade_socket, std::move(upgrade_socket)); !listens) {
+    if (taker == nullptr) return refuse(listens.error().message);
+    log_error(listens.error().message);  // the process before is gone already: it serves without
   }
   log_info("ready");
   log_flush();
@@ -116,7 +160,20 @@ int run(const config::Configuration& configuration, const config::Flags& flags) 
         log_step_detail();
         log_warn("SIGUSR1: debug messages up to ", log_verbosity(), " are written now");
         break;
+      case SIGUSR2:
+        log_info("SIGUSR2: gives way to a new process");
+        if (auto begun = upgrade.start({}); !begun) log_error("upgrade: ", begun.error().message);
+        break;
       case kStopped:
+        if (upgrade.handed_over()) {
+          upgrade.stop();
+          admin.leave_path();
+          proxy.leave_paths();
+          proxy.stop(0);
+          log_info("ended; the new process serves");
+          log_flush();
+          return 0;
+        }
         if (!service.stopping()) break;  // from outside, without a meaning
         log_info("stopped");
         log_flush();
@@ -129,6 +186,8 @@ int run(const config::Configuration& configuration, const config::Flags& flags) 
         }
         const auto grace = proxy.configuration().process->stop_timeout;
         log_info(::strsignal(caught), ": stopping; requests in flight have ", grace.count(), " ms");
+        if (taker != nullptr) taker->stop();
+        upgrade.stop();
         service.stop(static_cast<uint64_t>(grace.count()) * 1'000'000, kStopped);
       }
     }
@@ -170,7 +229,19 @@ int main(int argc, char** argv) {
   }
   const auto loaded = config::load_configuration(flags);
   print_problems(loaded.problems);
-  if (!loaded.ok()) return flags.check ? 2 : 1;
-  if (flags.check) return 0;
-  return run(*loaded.value, flags);
+  if (flags.check) return loaded.ok() ? 0 : 2;
+  std::unique_ptr<proxy::Taker> taker;
+  if (!flags.upgrade_from.empty()) {
+    auto begun = proxy::Taker::begin(flags.upgrade_from);
+    if (!begun) {
+      std::cerr << "overlord-proxy: " << begun.error().message << "\n";
+      return 1;
+    }
+    taker = std::move(*begun);
+  }
+  if (!loaded.ok()) {
+    if (taker != nullptr) taker->give_up(problems_text(loaded.problems));
+    return 1;
+  }
+  return run(*loaded.value, flags, std::vector<std::string>(argv + 1, argv + argc), std::move(taker));
 }

@@ -6,6 +6,7 @@
 #include "admin/log_page.h"
 #include "admin/metrics_page.h"
 #include "admin/tail_page.h"
+#include "admin/upgrade_page.h"
 #include "admin/views.h"
 #include "base/log.h"
 
@@ -68,14 +69,33 @@ Admin::Admin(proxy::Proxy& proxy) : proxy_(proxy) {
   server_.route("POST", "/log", "changes that; ?level=debug|info|warn|error&detail=N", set_log);
 }
 
-Result<void> Admin::start(const std::string& address) {
+void Admin::show(proxy::Upgrade& upgrade) {
+  upgrade_ = &upgrade;
+  server_.route("GET", "/upgrade", "how the last upgrade went, or goes",
+                [&upgrade](const http::Request&) { return upgrade_page(upgrade.board().get()); });
+  server_.route("POST", "/upgrade", "gives way to a new process; ?binary=PATH",
+                [&upgrade](const http::Request& request) { return start_upgrade(upgrade, request); });
+}
+
+void Admin::let_in(bool in) { server_.let_in(in); }
+
+proxy::HandedListener Admin::socket() const {
+  const bool unix_socket = server_.address().family() == AF_UNIX;
+  return {.address = address_, .path = unix_socket ? address_ : std::string(), .fd = server_.socket()};
+}
+
+Result<void> Admin::start(const std::string& address, proxy::HandedListener handed, bool open) {
   const auto refuse = [&](const std::string& why) {
     return fail("stat = \"" + address + "\": " + why +
                 "; give another address, or none to go without (-stat does the same)");
   };
   auto resolved = resolve(address);
   if (!resolved) return refuse(resolved.error().message);
-  if (auto started = server_.start(*resolved); !started) return refuse(started.error().message);
+  if (handed.fd.valid() && handed.address != address) handed.fd.reset();
+  address_ = address;
+  if (auto started = server_.start(*resolved, std::move(handed.fd), open); !started) {
+    return refuse(started.error().message);
+  }
   log_info("http on ", net::to_string(server_.address()));
   return {};
 }
@@ -102,12 +122,18 @@ std::string Admin::index() const {
 http::Response Admin::metrics() {
   http::Response response;
   response.type = "text/plain; version=0.0.4; charset=utf-8";
+  static const proxy::UpgradeCounters kNone;
+  const proxy::UpgradeCounters& upgrades = upgrade_ == nullptr ? kNone : upgrade_->board().counters;
   response.body = metrics_page(snapshot(), {.process = process_facts(),
                                             .started_at = proxy_.shared().started_at,
                                             .max_connections = proxy_.configuration().process->max_connections,
                                             .reloads_applied = proxy_.reload_counters().applied.get(),
                                             .reloads_unchanged = proxy_.reload_counters().unchanged.get(),
-                                            .reloads_refused = proxy_.reload_counters().refused.get()});
+                                            .reloads_refused = proxy_.reload_counters().refused.get(),
+                                            .upgrades_taken_over = upgrades.taken_over.get(),
+                                            .upgrades_failed = upgrades.failed.get(),
+                                            .clients_moved_in = upgrades.clients_in.get(),
+                                            .clients_moved_out = upgrades.clients_out.get()});
   return response;
 }
 

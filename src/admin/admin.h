@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "http/server.h"
 #include "proxy/proxy.h"
+#include "proxy/upgrade.h"
 
 namespace overlord::admin {
 
@@ -17,7 +18,15 @@ class Admin {
   // The proxy outlives it.
   explicit Admin(proxy::Proxy& proxy);
   // After the proxy has started. address: as `stat` has it; the error names that key.
-  Result<void> start(const std::string& address);
+  // handed: the socket of the process before, if its fd is valid. open: whether it takes connections at once.
+  Result<void> start(const std::string& address, proxy::HandedListener handed = {}, bool open = true);
+  // The pages of upgrades; before start().
+  void show(proxy::Upgrade& upgrade);
+  // Any thread: whether connections are taken; without, it is another process's turn.
+  void let_in(bool in);
+  void leave_path() { server_.leave_path(); }
+  // Where it listens, as `stat` has it, for another process.
+  proxy::HandedListener socket() const;
   // Before the proxy stops.
   void stop() { server_.stop(); }
   // For pages of others, before start().
@@ -30,6 +39,8 @@ class Admin {
 
   proxy::Proxy& proxy_;
   std::map<uint32_t, proxy::WorkerSnapshot> last_;  // by worker; on the server's thread
+  std::string address_;                             // as `stat` has it
+  proxy::Upgrade* upgrade_ = nullptr;               // null: not shown
   http::Server server_;
 };
 

@@ -228,6 +228,12 @@ void add_process(Exposition& out, const proxy::Snapshot& snapshot, const PageFac
   out.sample({"applied"}, facts.reloads_applied);
   out.sample({"unchanged"}, facts.reloads_unchanged);
   out.sample({"refused"}, facts.reloads_refused);
+  out.family("overlord_proxy_upgrades_total");
+  out.sample({"taken_over"}, facts.upgrades_taken_over);
+  out.sample({"failed"}, facts.upgrades_failed);
+  out.family("overlord_proxy_moved_clients_total");
+  out.sample({"in"}, facts.clients_moved_in);
+  out.sample({"out"}, facts.clients_moved_out);
   out.family("overlord_proxy_build_info");
   out.sample({OVERLORD_VERSION, "g++ " __VERSION__, snapshot.parts.empty() ? "" : snapshot.parts.front().driver},
              uint64_t{1});

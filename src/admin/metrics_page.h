@@ -16,6 +16,10 @@ struct PageFacts {
   uint64_t reloads_applied = 0;
   uint64_t reloads_unchanged = 0;
   uint64_t reloads_refused = 0;
+  uint64_t upgrades_taken_over = 0;
+  uint64_t upgrades_failed = 0;
+  uint64_t clients_moved_in = 0;
+  uint64_t clients_moved_out = 0;
 };
 
 std::string metrics_page(const proxy::Snapshot& snapshot, const PageFacts& facts);

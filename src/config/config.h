@@ -67,6 +67,7 @@ struct ProcessConfig {
   uint32_t max_accepts_per_second = 0;  // client connections taken over all clusters; 0: no limit
   uint64_t max_memory = 0;              // bytes that clients and backends may make the process hold; 0: no limit
   bool use_metrics = true;
+  std::string upgrade_socket;       // where a new process may come to take over; empty: nowhere
   milliseconds stop_timeout{5000};  // what requests in flight have when the process is told to stop
   uint32_t workers = 0;             // 0: one per core the process may use
   IoDriver io = IoDriver::automatic;

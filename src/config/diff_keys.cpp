@@ -160,6 +160,7 @@ const DiffRow<P> kProcessRows[] = {
     {"log_max_bytes", N::restart, [](const P& p) { return show(p.log.max_bytes); }},
     {"log_daily", N::restart, [](const P& p) { return show(p.log.daily); }},
     {"log_backup_count", N::restart, [](const P& p) { return show(p.log.backup_count); }},
+    {"upgrade_socket", N::restart, process<&P::upgrade_socket>},
     {"stop_timeout", N::new_work, process<&P::stop_timeout>, false, {}, take<&P::stop_timeout>},
     {"read_timeout", N::new_work, process<&P::read_timeout>, false, {}, take<&P::read_timeout>},
     {"write_timeout", N::new_work, process<&P::write_timeout>, false, {}, take<&P::write_timeout>},

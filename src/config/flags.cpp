@@ -62,6 +62,8 @@ const FlagRow kRows[] = {
     {"io", TextSetter{set_io}, "DRIVER", "auto, epoll or io_uring (default auto)"},
     {"convert-nutcracker", &Flags::convert_nutcracker, "FILE",
      "print the cluster file that equals this twemproxy file, and exit"},
+    {"upgrade-from", &Flags::upgrade_from, "SOCKET",
+     "take over from the process whose upgrade_socket this is: its sockets and its clients"},
     {"help", &Flags::help, "", "print this list and exit; -h too"},
 };
 // clang-format on

@@ -32,6 +32,7 @@ struct Flags {
   bool version = false;                    // -version
   bool help = false;                       // -h, -help
   std::string convert_nutcracker;          // -convert-nutcracker
+  std::string upgrade_from;                // -upgrade-from
   std::optional<uint32_t> workers;         // -workers
   std::optional<IoDriver> io;              // -io
 };

@@ -28,6 +28,14 @@ Verdict set_io(P& process, const std::string& text) {
   return {};
 }
 
+Verdict set_upgrade_socket(P& process, const std::string& text) {
+  if (auto address = net::unix_address(text); !text.empty() && !address) {
+    return Complaint{quoted(text) + ": " + address.error().message, "write the path of a unix socket"};
+  }
+  process.upgrade_socket = text;
+  return {};
+}
+
 Verdict set_log(P& process, const std::string& text) {
   process.log.file = text;
   return {};
@@ -117,6 +125,10 @@ const Key<P> kKeys[] = {
       .lowest = 0, .highest = kMostMilliseconds,
       .doc = "What requests in flight have to be answered when the process is told to stop."},
      [](P& p, int64_t ms) { p.stop_timeout = milliseconds(ms); }},
+    {{.section = Section::proxy, .name = "upgrade_socket", .type = "string", .default_value = "\"\"",
+      .doc = "Path of a unix socket at which a new process, started with -upgrade-from=PATH by the same user, takes over "
+             "from this one (docs/operations.md); empty: none. `overlord ctl upgrade` needs none.", .reloadable = false},
+     set_upgrade_socket},
     {{.section = Section::proxy, .name = "use_metrics", .type = "boolean", .default_value = "true",
       .doc = "With `stat`: requests are timed and /metrics answers. The flag -metrics switches it on.",
       .reloadable = false},

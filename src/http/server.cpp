@@ -4,6 +4,8 @@
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
+#include <event2/listener.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/un.h>
@@ -105,6 +107,23 @@ struct Server::Events {
   Owned<event> stop{nullptr, ::event_free};
   Owned<evhttp> http{::evhttp_new(base.get()), ::evhttp_free};
   OpenStreams streams{*base};  // ends before the connections do
+  evconnlistener* listener = nullptr;
+  int fd = -1;  // of the listener
+  std::atomic<bool> open{true};
+  std::atomic<bool> stopping{false};
+
+  // On the server's thread.
+  void woken() {
+    eventfd_t ignored = 0;
+    (void)::eventfd_read(wake.get(), &ignored);
+    if (stopping.load()) {
+      ::event_base_loopbreak(base.get());
+    } else if (open.load()) {
+      ::evconnlistener_enable(listener);
+    } else {
+      ::evconnlistener_disable(listener);
+    }
+  }
 };
 
 std::string_view Request::header(std::string_view lower_case_name) const {
@@ -130,8 +149,9 @@ void Server::route(std::string_view method, std::string_view path, std::string_v
   handlers_[{std::string(path), std::string(method)}] = std::move(handler);
 }
 
-Result<void> Server::start(const net::SocketAddress& address) {
-  auto fd = net::listen_socket(address, false, kBacklog);
+Result<void> Server::start(const net::SocketAddress& address, net::UniqueFd handed, bool open) {
+  Result<net::UniqueFd> fd = std::move(handed);
+  if (!fd->valid()) fd = net::listen_socket(address, false, kBacklog);
   if (!fd) return fail(fd.error().message);
   address_ = address;
   address_.length = sizeof address_.storage;
@@ -146,13 +166,15 @@ Result<void> Server::start(const net::SocketAddress& address) {
   ::evhttp_set_allowed_methods(http, kMethods);
   ::evhttp_set_gencb(
       http, [](evhttp_request* message, void* self) { static_cast<Server*>(self)->serve(*message); }, this);
-  if (::evhttp_accept_socket(http, fd->get()) != 0) return fail("cannot accept connections there");
-  (void)fd->release();  // evhttp closes it
-  const auto on_stop = [](evutil_socket_t, short, void* base) {
-    ::event_base_loopbreak(static_cast<event_base*>(base));
-  };
+  evhttp_bound_socket* const bound = ::evhttp_accept_socket_with_handle(http, fd->get());
+  if (bound == nullptr) return fail("cannot accept connections there");
+  events->fd = fd->release();  // evhttp closes it
+  events->listener = ::evhttp_bound_socket_get_listener(bound);
+  events->open.store(open);
+  if (!open) ::evconnlistener_disable(events->listener);
+  const auto on_wake = [](evutil_socket_t, short, void* woken) { static_cast<Events*>(woken)->woken(); };
   event_base* base = events->base.get();
-  events->stop.reset(::event_new(base, events->wake.get(), EV_READ, on_stop, base));
+  events->stop.reset(::event_new(base, events->wake.get(), EV_READ | EV_PERSIST, on_wake, events.get()));
   ::event_add(events->stop.get(), nullptr);
   events_ = std::move(events);
   thread_ = std::thread([base] {
@@ -162,12 +184,23 @@ Result<void> Server::start(const net::SocketAddress& address) {
   return {};
 }
 
+void Server::let_in(bool open) {
+  if (events_ == nullptr) return;
+  events_->open.store(open);
+  ::eventfd_write(events_->wake.get(), 1);
+}
+
+net::UniqueFd Server::socket() const {
+  return net::UniqueFd(events_ == nullptr ? -1 : ::fcntl(events_->fd, F_DUPFD_CLOEXEC, 0));
+}
+
 void Server::stop() {
   if (events_ == nullptr) return;
+  events_->stopping.store(true);
   ::eventfd_write(events_->wake.get(), 1);
   if (thread_.joinable()) thread_.join();
   events_.reset();
-  if (address_.family() == AF_UNIX) {
+  if (address_.family() == AF_UNIX && path_is_ours_.load()) {
     ::unlink(reinterpret_cast<const sockaddr_un*>(&address_.storage)->sun_path);
   }
 }

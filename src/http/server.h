@@ -11,6 +11,7 @@
 //
 // Unknown paths get 404 and the list of routes, known ones with another method 405.
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -24,6 +25,7 @@
 
 #include "base/error.h"
 #include "net/address.h"
+#include "net/socket.h"
 
 struct evhttp_request;
 
@@ -88,7 +90,14 @@ class Server {
   void route(std::string_view method, std::string_view path, std::string_view what, Handler handler);
   const std::vector<RouteInfo>& routes() const { return routes_; }
   // Listens and starts the thread; the error says what is wrong with the address.
-  Result<void> start(const net::SocketAddress& address);
+  // handed: a socket that listens there already. open: from the beginning; see let_in().
+  Result<void> start(const net::SocketAddress& address, net::UniqueFd handed = {}, bool open = true);
+  // Any thread, while it runs: whether connections are taken. Those that are not wait in the kernel's backlog.
+  void let_in(bool open);
+  // The socket that listens, for another process; invalid: there is none. When that has it, the path of a unix socket is
+  // not ours to remove any more.
+  net::UniqueFd socket() const;
+  void leave_path() { path_is_ours_ = false; }
   void stop();
   // Where it listens; the port is known when 0 was asked for.
   const net::SocketAddress& address() const { return address_; }
@@ -105,6 +114,7 @@ class Server {
   std::map<std::pair<std::string, std::string>, Handler> handlers_;  // by path and method
   std::unique_ptr<Events> events_;                                   // while it runs
   net::SocketAddress address_;
+  std::atomic<bool> path_is_ours_{true};
   std::thread thread_;
 };
 

@@ -33,6 +33,8 @@ class EpollLoop final : public LoopBase {
   int fd(const Stream& stream) const override;
   ListenerId listen(UniqueFd fd, AcceptHandler& handler, bool exclusive) override;
   void unlisten(ListenerId id) override;
+  UniqueFd release_listener(ListenerId id) override;
+  std::optional<ReleasedStream> try_release(Stream& stream) override;
   void run(TurnHandler& turns) override;
   std::string_view driver() const override { return "epoll"; }
 

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -91,6 +92,12 @@ struct ListenerId {
   uint32_t slot = UINT32_MAX;
 };
 
+// A connection that the loop has let go of (Loop::try_release).
+struct ReleasedStream {
+  UniqueFd fd;           // may be blocking
+  std::string received;  // read from the socket and not delivered
+};
+
 class Loop {
  public:
   virtual ~Loop() = default;
@@ -122,6 +129,12 @@ class Loop {
   // again by timer; it never spins. `exclusive`: several loops share this listening socket.
   virtual ListenerId listen(UniqueFd fd, AcceptHandler& handler, bool exclusive) = 0;
   virtual void unlisten(ListenerId id) = 0;
+  // Stops accepting and gives the socket back, which listens on: what comes waits in the kernel's backlog.
+  virtual UniqueFd release_listener(ListenerId id) = 0;
+  // Takes a stream that is paused and has nothing unsent away from the loop without closing its socket, so that another
+  // process can go on with it. Nothing while the kernel still works for the stream: ask again in a later turn. Until it
+  // succeeds resume_receive() makes everything as it was. Never for a layered stream.
+  virtual std::optional<ReleasedStream> try_release(Stream& stream) = 0;
 
   virtual ChunkPool& chunks() = 0;
   virtual TimerWheel& timers() = 0;

@@ -45,6 +45,7 @@ void ProxyHeaderReader::on_error(int error) {
 void ProxyHeaderReader::hand_over() {
   deadline_.cancel();
   kept_ = std::string();
+  finished_ = true;
   loop_.redirect(*stream_, *handler_);
 }
 

@@ -22,6 +22,13 @@ class ProxyHeaderReader final : public StreamHandler {
   // As Loop::adopt.
   void adopt(Stream& stream, UniqueFd fd, StreamHandler& handler);
   void stop() { deadline_.cancel(); }
+  // The header has been read, or there was none to come.
+  bool finished() const { return finished_; }
+  // Of a connection whose header another process has read; instead of adopt().
+  void restore(const ProxyHeader& header) {
+    header_ = header;
+    finished_ = true;
+  }
 
   const ProxyHeader& header() const { return header_; }
   const std::string& problem() const { return problem_; }
@@ -43,6 +50,7 @@ class ProxyHeaderReader final : public StreamHandler {
   ProxyHeader header_;
   std::string problem_;
   Timer deadline_;
+  bool finished_ = false;
 };
 
 }  // namespace overlord::net

@@ -47,19 +47,23 @@ std::optional<SocketAddress> notify_address(std::string_view text) {
 }  // namespace
 
 Result<ServiceNotify> ServiceNotify::from_environment() {
-  ServiceNotify notify;
   const std::string where = take_variable("NOTIFY_SOCKET");
   const std::string usec = take_variable("WATCHDOG_USEC");
   const std::string pid = take_variable("WATCHDOG_PID");
+  const bool for_us = pid.empty() || number(pid) == static_cast<uint64_t>(::getpid());
+  return to(where, for_us ? number(usec).value_or(0) * 1000 : 0);
+}
+
+Result<ServiceNotify> ServiceNotify::to(const std::string& where, uint64_t watchdog_ns) {
+  ServiceNotify notify;
   if (where.empty()) return notify;
   const auto address = notify_address(where);
   if (!address) return fail("NOTIFY_SOCKET=" + where + ": neither a path nor an abstract name");
   notify.address_ = *address;
+  notify.where_ = where;
   notify.fd_ = UniqueFd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!notify.fd_.valid()) return fail(std::string("NOTIFY_SOCKET: ") + std::strerror(errno));
-  if (pid.empty() || number(pid) == static_cast<uint64_t>(::getpid())) {
-    notify.watchdog_ns_ = number(usec).value_or(0) * 1000;
-  }
+  notify.watchdog_ns_ = watchdog_ns;
   return notify;
 }
 

@@ -18,6 +18,10 @@ class ServiceNotify {
   // other threads run. The error says what is wrong with the variable.
   static Result<ServiceNotify> from_environment();
 
+  // Of a manager that another process was told of: address as in NOTIFY_SOCKET, empty for none.
+  static Result<ServiceNotify> to(const std::string& where, uint64_t watchdog_ns);
+  const std::string& where() const { return where_; }
+
   bool wanted() const { return fd_.valid(); }
   // How long the manager waits for a WATCHDOG=1 before it takes the process for hung, ns; 0: for ever.
   uint64_t watchdog_ns() const { return watchdog_ns_; }
@@ -28,6 +32,7 @@ class ServiceNotify {
  private:
   UniqueFd fd_;
   SocketAddress address_;
+  std::string where_;
   uint64_t watchdog_ns_ = 0;
 };
 

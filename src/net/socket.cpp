@@ -1,5 +1,6 @@
 #include "net/socket.h"
 
+#include <fcntl.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -66,6 +67,8 @@ void tune_stream_socket(int fd, uint32_t keep_alive) {
   set_option(fd, IPPROTO_TCP, TCP_KEEPINTVL, static_cast<int>(std::clamp(keep_alive / 4, 1U, 75U)));
   set_option(fd, IPPROTO_TCP, TCP_KEEPCNT, 4);
 }
+
+void make_non_blocking(int fd) { (void)::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 std::string peer_text(int fd) {
   SocketAddress peer;

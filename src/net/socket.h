@@ -47,6 +47,8 @@ inline constexpr uint32_t kKeepAliveSeconds = 60;
 // a unix socket. keep_alive: seconds; 0: off.
 void tune_stream_socket(int fd, uint32_t keep_alive = kKeepAliveSeconds);
 
+void make_non_blocking(int fd);
+
 // The address of the other end as text; empty when it has none (a unix socket, nothing connected).
 std::string peer_text(int fd);
 

@@ -32,6 +32,8 @@ class UringLoop final : public LoopBase {
   int fd(const Stream& stream) const override;
   ListenerId listen(UniqueFd fd, AcceptHandler& handler, bool exclusive) override;
   void unlisten(ListenerId id) override;
+  UniqueFd release_listener(ListenerId id) override;
+  std::optional<ReleasedStream> try_release(Stream& stream) override;
   void run(TurnHandler& turns) override;
   std::string_view driver() const override { return "io_uring"; }
 
@@ -66,7 +68,8 @@ class UringLoop final : public LoopBase {
     bool flush_again : 1 = false;  // after the send under way, the rest of what was flushed
     bool paused : 1 = false;
     bool ended : 1 = false;
-    bool end_held : 1 = false;  // the end came while paused
+    bool end_held : 1 = false;   // the end came while paused
+    bool unwatched : 1 = false;  // no hang-up is watched for, because it is to be released
   };
   static_assert(sizeof(Slot) <= 64);
 

@@ -136,6 +136,8 @@ void UringLoop::resume_receive(Stream& stream) {
   Slot& slot = slots_[index];
   if (!slot.paused) return;
   slot.paused = false;
+  if (slot.unwatched && !slot.ended) watch_hangup(index);
+  slot.unwatched = false;
   if (slot.end_held || (slot.held != nullptr && !slot.held->empty())) enqueue(index, kDeliver);
   receive_again(index);
 }

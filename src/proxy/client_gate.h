@@ -22,7 +22,9 @@ class ClientCount {
     } while (!count_.compare_exchange_weak(count, count + 1, std::memory_order_relaxed));
     return true;
   }
-  void leave() { count_.fetch_sub(1, std::memory_order_relaxed); }
+  void leave(uint32_t clients = 1) { count_.fetch_sub(clients, std::memory_order_relaxed); }
+  // Places of clients that another process has and that may come over.
+  void reserve(uint32_t clients) { count_.fetch_add(clients, std::memory_order_relaxed); }
   uint32_t get() const { return count_.load(std::memory_order_relaxed); }
 
  private:

@@ -118,14 +118,26 @@ void Cluster::accept(net::UniqueFd fd, bool tls) {
   // It has inherited the default from the listening socket.
   if (config_->tcp_keepalive != net::kKeepAliveSeconds) net::tune_stream_socket(fd.get(), config_->tcp_keepalive);
   counters_.accepted.add();
+  add_session(shared_.next_session_id.fetch_add(1, std::memory_order_relaxed)).start(std::move(fd), tls);
+}
+
+void Cluster::adopt(const handover::ClientState& state, net::UniqueFd fd) {
+  if (leaving()) {  // its place is given up with it
+    shared_.connections.leave();
+    clients_.leave();
+    return;
+  }
+  add_session(state.id).go_on(state, std::move(fd));
+}
+
+Session& Cluster::add_session(uint64_t id) {
   counters_.connections.add();
   peak_ = std::max(peak_, session_count());
-  const uint64_t id = shared_.next_session_id.fetch_add(1, std::memory_order_relaxed);
   Session* session = make_session(*this, id).release();
   session->list_next = sessions_;
   if (sessions_ != nullptr) sessions_->list_prev = session;
   sessions_ = session;
-  session->start(std::move(fd), tls);
+  return *session;
 }
 
 void Cluster::note_tls_failure(std::string_view why) {
@@ -144,14 +156,16 @@ void Cluster::note_bad_header(std::string_view why) {
   }
 }
 
-void Cluster::remove(Session& session) {
+void Cluster::remove(Session& session, bool keeps_place) {
   if (session.list_prev != nullptr) session.list_prev->list_next = session.list_next;
   if (session.list_next != nullptr) session.list_next->list_prev = session.list_prev;
   if (sessions_ == &session) sessions_ = session.list_next;
   session.list_prev = session.list_next = nullptr;
   counters_.connections.sub();
-  shared_.connections.leave();
-  clients_.leave();
+  if (!keeps_place) {
+    shared_.connections.leave();
+    clients_.leave();
+  }
   turn_.bury(std::unique_ptr<Flushable>(&session));
 }
 

@@ -11,6 +11,7 @@
 #include "access/acl_log.h"
 #include "base/counter.h"
 #include "config/config.h"
+#include "handover/client_state.h"
 #include "net/loop.h"
 #include "proxy/client_gate.h"
 #include "proxy/command_learner.h"
@@ -97,7 +98,11 @@ class Cluster {
   // A client did not begin with a PROXY header, or with a wrong one.
   void note_bad_header(std::string_view why);
   void drain_sessions();
-  void remove(Session& session);  // the session leaves; it is destroyed when the turn ends
+  // The session leaves; it is destroyed when the turn ends. keeps_place: it is counted as a client until somebody
+  // takes it off the counts (Proxy::leave_places).
+  void remove(Session& session, bool keeps_place = false);
+  // A client that comes from another process; it is counted already.
+  void adopt(const handover::ClientState& state, net::UniqueFd fd);
   // Most sessions at once since the last call.
   size_t take_peak() { return std::exchange(peak_, session_count()); }
   size_t session_count() const { return static_cast<size_t>(counters_.connections.get()); }
@@ -149,6 +154,7 @@ class Cluster {
   void start_learning();
   bool admit();  // counts a client, or says why not
   void refuse(net::UniqueFd fd, bool tls);
+  Session& add_session(uint64_t id);
 
   Turn& turn_;
   Shared& shared_;

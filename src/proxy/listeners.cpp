@@ -1,6 +1,7 @@
 #include "proxy/listeners.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,6 +12,18 @@ namespace overlord::proxy {
 namespace {
 
 constexpr int kBacklog = 4096;
+
+std::string name_of(int fd) {
+  net::SocketAddress address;
+  address.length = sizeof address.storage;
+  if (::getsockname(fd, reinterpret_cast<sockaddr*>(&address.storage), &address.length) != 0) return {};
+  return net::to_string(address);
+}
+
+Result<void> to_void(const Result<bool>& result) {
+  if (!result) return std::unexpected(result.error());
+  return {};
+}
 
 }  // namespace
 
@@ -27,7 +40,7 @@ Result<std::vector<ListenPlan>> Listeners::open(const std::vector<Wanted>& wante
   }
   if (!opened) {
     for (const ListenPlan& one : plan) {
-      if (!one.path.empty()) ::unlink(one.path.c_str());
+      if (!one.path.empty() && !one.handed) ::unlink(one.path.c_str());
     }
     return std::unexpected(opened.error());
   }
@@ -35,6 +48,10 @@ Result<std::vector<ListenPlan>> Listeners::open(const std::vector<Wanted>& wante
     log_warn("the service manager passed a socket on ", address, ", which no cluster names; closed");
   }
   inherited_ = {};
+  for (const HandedListener& left : handed_) {
+    log_warn("the process before listened on ", left.address, ", which no cluster names now; closed when that ends");
+  }
+  handed_.clear();
   return plan;
 }
 
@@ -63,6 +80,7 @@ Result<void> Listeners::open_one(const config::ClusterConfig& cluster, const con
     // One socket; the first worker accepts and hands over.
     auto resolved = net::unix_address(address.path);
     if (!resolved) return std::unexpected(resolved.error());
+    if (auto taken = take_handed(cluster, *resolved, one); !taken || *taken) return to_void(taken);
     if (take_inherited(cluster, *resolved, one)) return {};
     auto fd = net::listen_socket(*resolved, false, kBacklog);
     if (!fd) return std::unexpected(fd.error());
@@ -72,6 +90,7 @@ Result<void> Listeners::open_one(const config::ClusterConfig& cluster, const con
   }
   auto resolved = net::resolve(address.host, address.port, true);
   if (!resolved) return std::unexpected(resolved.error());
+  if (auto taken = take_handed(cluster, resolved->front(), one); !taken || *taken) return to_void(taken);
   if (take_inherited(cluster, resolved->front(), one)) return {};
   // Another process with SO_REUSEPORT on the port would silently share it: the first bind goes without.
   if (auto probe = net::listen_socket(resolved->front(), false, 0); !probe) return std::unexpected(probe.error());
@@ -81,6 +100,46 @@ Result<void> Listeners::open_one(const config::ClusterConfig& cluster, const con
     one.sockets.push_back(std::move(*fd));
   }
   return {};
+}
+
+Result<bool> Listeners::take_handed(const config::ClusterConfig& cluster, const net::SocketAddress& address,
+                                    ListenPlan& one) {
+  // By where they listen; one on a port of the kernel's choice by what asked for it.
+  const std::string where = net::to_string(address);
+  bool one_socket = false;
+  for (HandedListener& handed : handed_) {
+    if (handed.address != one.address && name_of(handed.fd.get()) != where) continue;
+    one_socket = handed.one_socket;
+    one.path = handed.path;
+    one.sockets.push_back(std::move(handed.fd));
+  }
+  if (one.sockets.empty()) return false;
+  one.handed = true;
+  std::erase_if(handed_, [](const HandedListener& handed) { return !handed.fd.valid(); });
+  log_info("cluster ", cluster.name, ": ", where, " goes on with ", one.sockets.size(),
+           " sockets of the process before");
+  if (one_socket) {
+    one.one_socket = true;
+    one.sockets.resize(1);
+    while (one.sockets.size() < workers_) {
+      one.sockets.emplace_back(::fcntl(one.sockets[0].get(), F_DUPFD_CLOEXEC, 0));
+    }
+  } else if (address.family() != AF_UNIX) {
+    net::SocketAddress exactly = address;
+    exactly.length = sizeof exactly.storage;
+    ::getsockname(one.sockets[0].get(), reinterpret_cast<sockaddr*>(&exactly.storage), &exactly.length);
+    while (one.sockets.size() < workers_) {
+      auto fd = net::listen_socket(exactly, true, kBacklog);
+      if (!fd) return std::unexpected(fd.error());
+      one.sockets.push_back(std::move(*fd));
+    }
+  }
+  return true;
+}
+
+std::string Listeners::path_of(const std::string& address) const {
+  const auto found = std::ranges::find_if(ours_, [&](const std::string& path) { return address == "unix:" + path; });
+  return found == ours_.end() ? std::string() : *found;
 }
 
 bool Listeners::take_inherited(const config::ClusterConfig& cluster, const net::SocketAddress& address,

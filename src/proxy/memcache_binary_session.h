@@ -27,6 +27,17 @@ class MemcacheBinarySession : public Session {
   std::string_view failure_line(routing::Failure) const override { return {}; }
 
   bool follow_user(const access::Users& before) noexcept override { return follow(user_, before); }
+  bool can_move() const override { return !part_begun_; }
+  void save(handover::ClientState& state) const override {
+    save_user(user_, state);
+    state.body_left = body_left_;
+    state.sasl_begun = sasl_begun_;
+  }
+  void restore(const handover::ClientState& state) override {
+    user_ = saved_user(state);
+    body_left_ = state.body_left;
+    sasl_begun_ = state.sasl_begun;
+  }
 
   const access::User* user_;  // null until the client has logged in
 

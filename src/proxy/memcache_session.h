@@ -20,6 +20,16 @@ class MemcacheSession final : public MemcacheBinarySession {
   void write_answer(routing::Request& request, ChunkQueue& out) override;
   void write_part(routing::Request& request, ChunkQueue& out) override;
   void write_failure(routing::Request& request, ChunkQueue& out) override;
+  void save(handover::ClientState& state) const override {
+    MemcacheBinarySession::save(state);
+    state.dialect = static_cast<uint8_t>(dialect_);
+    state.swallow = swallow_;
+  }
+  void restore(const handover::ClientState& state) override {
+    MemcacheBinarySession::restore(state);
+    dialect_ = static_cast<Dialect>(state.dialect);
+    swallow_ = state.swallow;
+  }
   std::string_view failure_line(routing::Failure failure) const override {
     return dialect_ == Dialect::binary ? std::string_view{} : routing::memcache_error_line(failure);
   }

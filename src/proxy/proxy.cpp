@@ -47,6 +47,7 @@ Result<void> Proxy::make_workers() {
     if (!loop) return std::unexpected(loop.error());
     if (i == 0) log_info("io driver ", (*loop)->driver(), ", at most ", descriptors, " descriptors");
     workers_.push_back(std::make_unique<Worker>(i, std::move(*loop), shared_, resolver_));
+    if (taking_over_) workers_.back()->begin_behind_closed_doors();
   }
   for (auto& worker : workers_) {
     std::vector<Worker*> peers;

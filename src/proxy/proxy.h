@@ -51,6 +51,30 @@ class Proxy {
   // Certificates that have changed are used at once and not only within seconds.
   void reload_certificates() { reloader_.look_at_certificates(); }
 
+  // An upgrade (proxy_move.cpp); any thread but the workers'. take_over() comes before start(), which then takes these
+  // sockets and lets nobody in until open_doors().
+  void take_over(std::vector<HandedListener> sockets);
+  Result<std::vector<HandedListener>> listening();
+  // False: some worker did not answer in time.
+  bool close_doors();
+  void open_doors();
+  // `take` is called on the workers' threads; not any more when stop_moving() has returned true.
+  void begin_moving(const Worker::TakeClient& take);
+  bool stop_moving();
+  void drain_clients();
+  // Whether a client may go on here; if not, why.
+  Result<void> may_adopt(const handover::ClientState& state);
+  // A client from elsewhere, whose place is counted already.
+  void adopt(MovingClient client);
+  // Places of clients; no name: of all together. Those of clients that left by moving are theirs until left().
+  void reserve_places(const std::string& cluster, uint32_t count);
+  void leave_places(const std::string& cluster, uint32_t count);
+  uint32_t clients_of(const std::string& cluster);
+  uint64_t next_client_id() const { return shared_.next_session_id.load(); }
+  void begin_client_ids_at(uint64_t id) { shared_.next_session_id.store(id); }
+  void freeze_reloads(bool on) { reloader_.freeze(on); }
+  void leave_paths() { reloader_.leave_paths(); }
+
   // Asks every worker and waits for all answers, or until `limit` has passed: a worker that hangs is left out. Between
   // start() and stop(), any thread but a worker's.
   Snapshot snapshot(std::chrono::milliseconds limit);
@@ -71,6 +95,7 @@ class Proxy {
   Resolver resolver_;
   std::vector<std::unique_ptr<Worker>> workers_;
   Reloader reloader_;
+  bool taking_over_ = false;
   std::unique_ptr<FileWatch> file_watch_;  // null: the files are not followed
   SlowCollector slow_{shared_.slow_requests};
   std::atomic<uint32_t> tails_{0};

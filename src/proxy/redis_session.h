@@ -34,6 +34,9 @@ class RedisSession final : public Session {
   void write_part(routing::Request& request, ChunkQueue& out) override;
   std::string_view failure_line(routing::Failure failure) const override { return routing::redis_error_line(failure); }
   void on_leave() noexcept override;
+  bool can_move() const override;  // redis_move.cpp, with the next two
+  void save(handover::ClientState& state) const override;
+  void restore(const handover::ClientState& state) override;
   bool follow_user(const access::Users& before) noexcept override { return follow(user_, before); }
 
  private:
@@ -168,7 +171,7 @@ class RedisSession final : public Session {
   std::unique_ptr<RedisTransaction> transaction_;      // null until the first MULTI or WATCH
   const access::User* user_;                           // null: not authenticated
   const redis::Command* last_command_ = nullptr;
-  const uint32_t born_;   // loop time in seconds
+  uint32_t born_;         // loop time in seconds
   uint8_t protocol_ = 2;  // 2 or 3
   bool later_ = false;
   enum class ReplyMode : uint8_t { on, off, skip_next, skip_this };

@@ -29,6 +29,7 @@ struct ListenPlan {
   std::vector<net::UniqueFd> sockets;  // by worker; empty: it was there before
   bool one_socket = false;             // that all workers share
   std::string path = {};               // made for it, to be removed with it; empty: none
+  bool handed = false;                 // it was another process's, and is until that lets go
 };
 
 struct ReloadPlan {

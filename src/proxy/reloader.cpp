@@ -22,6 +22,7 @@ using Clock = std::chrono::steady_clock;
 // The longest that new backends are waited for, whatever dial_timeout says, and where it says 0.
 constexpr milliseconds kLongestWait{5000};
 constexpr milliseconds kUsualWait{1000};
+constexpr std::string_view kFrozen = "an upgrade is under way; try again when it has ended";
 constexpr milliseconds kFirstPause{1};
 constexpr milliseconds kLastPause{20};
 
@@ -122,6 +123,7 @@ void Reloader::start_watch(const config::ClusterSnapshot& cluster, const std::sh
 ReloadReport Reloader::reload() {
   const std::lock_guard busy(busy_);
   if (stopped_ || !load_) return {.outcome = ReloadReport::Outcome::refused, .text = "the proxy is stopping"};
+  if (frozen_) return {.outcome = ReloadReport::Outcome::refused, .text = std::string(kFrozen)};
   ReloadReport report;
   in_background([&] { report = load_and_apply(); });
   return finish(std::move(report));
@@ -153,6 +155,7 @@ ReloadReport Reloader::load_and_apply() {
 ReloadReport Reloader::rollback() {
   const std::lock_guard busy(busy_);
   if (stopped_) return {.outcome = ReloadReport::Outcome::refused, .text = "the proxy is stopping"};
+  if (frozen_) return {.outcome = ReloadReport::Outcome::refused, .text = std::string(kFrozen)};
   if (previous_ == nullptr) {
     return finish({.outcome = ReloadReport::Outcome::refused, .text = "there was no reload that changed anything"});
   }
@@ -331,6 +334,27 @@ Result<std::string> Reloader::diff() const {
     return fail(errors);
   }
   return config::describe(config::compare(running(), *loaded.value));
+}
+
+void Reloader::freeze(bool on) {
+  const std::lock_guard busy(busy_);
+  frozen_ = on;
+}
+
+std::string Reloader::path_of(const std::string& address) {
+  const std::lock_guard busy(busy_);
+  return listeners_.path_of(address);
+}
+
+void Reloader::leave_paths() {
+  const std::lock_guard busy(busy_);
+  listeners_.leave_paths();
+}
+
+std::shared_ptr<SharedCluster> Reloader::cluster(const std::string& name) {
+  const std::lock_guard busy(busy_);
+  const auto found = clusters_.find(name);
+  return found == clusters_.end() ? nullptr : found->second;
 }
 
 ReloadReport Reloader::last() const {

@@ -62,6 +62,13 @@ class Reloader {
   // No reload is under way when this returns, and none begins.
   void stop();
   void remove_paths() { listeners_.remove_paths(); }
+  // An upgrade: reloads are refused while it is under way; sockets come from the process before, or go to the next one.
+  void freeze(bool on);
+  void take_over(std::vector<HandedListener> sockets) { listeners_.take_over(std::move(sockets)); }
+  std::string path_of(const std::string& address);
+  void leave_paths();
+  // Null: there is none of that name.
+  std::shared_ptr<SharedCluster> cluster(const std::string& name);
 
   // Any thread, but no worker.
   ReloadReport reload();
@@ -93,6 +100,7 @@ class Reloader {
   std::map<std::string, std::unique_ptr<SentinelWatch>> watches_;   // likewise
   std::mutex busy_;                                                 // one reload at a time
   bool stopped_ = false;
+  bool frozen_ = false;
   mutable std::mutex state_;  // guards what follows
   config::Configuration running_;
   std::unique_ptr<config::Configuration> previous_;

@@ -111,6 +111,8 @@ class ScriptedLoop final : public net::Loop {
   int fd(const net::Stream&) const override { return -1; }
   net::ListenerId listen(net::UniqueFd, net::AcceptHandler&, bool) override { return {}; }
   void unlisten(net::ListenerId) override {}
+  net::UniqueFd release_listener(net::ListenerId) override { return {}; }
+  std::optional<net::ReleasedStream> try_release(net::Stream&) override { return std::nullopt; }
   ChunkPool& chunks() override { return chunks_; }
   net::TimerWheel& timers() override { return timers_; }
   void post(std::function<void()> fn) override {

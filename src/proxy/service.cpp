@@ -21,6 +21,11 @@ Service::~Service() {
 
 void Service::ready() { notify_.send("READY=1\n" + status()); }
 
+void Service::tell_main_pid(pid_t pid) {
+  notify_.send("MAINPID=" + std::to_string(pid) + "\nSTATUS=an upgrade; pid " + std::to_string(pid) + " serves");
+  silent_.store(pid != ::getpid());
+}
+
 uint64_t Service::tick_ns() const {
   if (!notify_.wanted()) return 0;
   const uint64_t watchdog = notify_.watchdog_ns();
@@ -29,6 +34,7 @@ uint64_t Service::tick_ns() const {
 }
 
 void Service::tick() {
+  if (silent_.load()) return;
   if (stopping() || proxy_.pulse()) {
     if (std::exchange(hung_, false)) log_warn("all workers turn again");
     return notify_.send("WATCHDOG=1\n" + status());
@@ -41,7 +47,7 @@ std::string Service::status() const { return "STATUS=serving " + std::to_string(
 
 void Service::stop(uint64_t grace_ns, int done_signal) {
   if (stopping()) return;
-  notify_.send("STOPPING=1\nSTATUS=stopping; " + std::to_string(proxy_.clients()) + " clients");
+  if (!silent_.load()) notify_.send("STOPPING=1\nSTATUS=stopping; " + std::to_string(proxy_.clients()) + " clients");
   stopper_ = std::thread([this, grace_ns, done_signal] {
     proxy_.stop(grace_ns);
     ::kill(::getpid(), done_signal);

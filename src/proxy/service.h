@@ -2,6 +2,9 @@
 // Service: what the process says to its service manager about itself (systemd's Type=notify and WatchdogSec), and how
 // it stops. Used by the main thread.
 
+#include <sys/types.h>
+
+#include <atomic>
 #include <string>
 #include <thread>
 
@@ -17,6 +20,9 @@ class Service {
 
   void ready();
   void reloading() const { notify_.send(net::reloading_state()); }
+  // Any thread: from now on the manager listens to that process, and this one is silent unless it is itself.
+  void tell_main_pid(pid_t pid);
+  const net::ServiceNotify& notify() const { return notify_; }
   // How often tick() wants to be called, ns; 0: never.
   uint64_t tick_ns() const;
   // Tells that the process lives, when every worker's loop has turned since the last time: a worker that hangs is
@@ -33,6 +39,7 @@ class Service {
   Proxy& proxy_;
   const net::ServiceNotify notify_;
   bool hung_ = false;
+  std::atomic<bool> silent_{false};
   std::thread stopper_;
 };
 

@@ -179,12 +179,12 @@ bool Session::must_wait() const {
   const config::Limits& limits = cluster_.config().limits;
   return weight_ >= limits.max_pipeline ||
          stream_.unsent() + ready_bytes_ + uint64_t{weight_} * reply_estimate_ >= limits.max_client_buffer ||
-         (waiting_for_answers_ && head_ != nullptr) || upload_blocked_ || turn_.memory_short;
+         (waiting_for_answers_ && head_ != nullptr) || upload_blocked_ || turn_.memory_short || moving_;
 }
 
 // Why it is not read from, where that is a limit.
 void Session::note_limit() {
-  if (paused_ || turn_.memory_short || (waiting_for_answers_ && head_ != nullptr) || upload_blocked_) return;
+  if (paused_ || turn_.memory_short || moving_ || (waiting_for_answers_ && head_ != nullptr) || upload_blocked_) return;
   const bool many = weight_ >= cluster_.config().limits.max_pipeline;
   cluster_.counters().hit(many ? Limit::max_pipeline : Limit::max_client_buffer);
 }
@@ -433,7 +433,7 @@ void Session::leave() {
   on_leave();
   turn_.buffers.give(partial_);
   partial_size_ = partial_done_ = 0;
-  cluster_.remove(*this);
+  cluster_.remove(*this, moved_);
 }
 
 void Session::die() {

@@ -9,10 +9,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "access/users.h"
+#include "handover/client_state.h"
 #include "net/loop.h"
 #include "net/proxy_header_reader.h"
 #include "net/timer.h"
@@ -24,6 +26,12 @@
 namespace overlord::proxy {
 
 struct ClientSnapshot;
+
+// A client that has left its session and goes on in another one, here or in another process.
+struct MovingClient {
+  handover::ClientState state;
+  net::UniqueFd fd;
+};
 
 class Session : public Flushable, public net::StreamHandler, public routing::RequestOwner, public Uploader {
  public:
@@ -37,6 +45,15 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   // The cluster's configuration has changed. users: those before, which this client's may be of. moved: requests may go
   // to other backends, so what the client sends from now on waits until what it has in flight is answered.
   void reconfigure(const access::Users& users, bool moved) noexcept;
+  // session_move.cpp: one step towards leaving for another process, to be asked again in later turns until the client
+  // has left: what it has in flight is answered first, what only this process can finish is waited for. One whose
+  // connection cannot move, because of TLS, is closed when it has been silent for a moment.
+  std::optional<MovingClient> move_on();
+  bool moving() const { return moving_; }
+  // It does not leave after all.
+  void stay_here();
+  // In place of start(): a client that left another session.
+  void go_on(const handover::ClientState& state, net::UniqueFd fd);
   uint64_t id() const { return id_; }
   ClientSnapshot snapshot() const;
   uint32_t requests_in_flight() const { return weight_; }
@@ -121,6 +138,12 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   bool follow(const access::User*& user, const access::Users& before) const noexcept;
   // The client is leaving: its requests have been let go.
   virtual void on_leave() noexcept {}
+  // Nothing but what save() writes would be lost if the client left when what is in flight has been answered.
+  virtual bool can_move() const = 0;
+  virtual void save(handover::ClientState& state) const = 0;
+  virtual void restore(const handover::ClientState& state) = 0;
+  void save_user(const access::User* user, handover::ClientState& state) const;
+  const access::User* saved_user(const handover::ClientState& state) const;
   // client_address.cpp
   // The two ends of the client's connection: as a PROXY header told, else as the socket has them; empty when unknown.
   net::SocketAddress remote_address() const;
@@ -193,6 +216,9 @@ class Session : public Flushable, public net::StreamHandler, public routing::Req
   bool ended_ = false;    // the client sends no more
   bool staying_ = false;  // stay()
   bool doomed_ = false;
+  bool moving_ = false;               // reads no more, to leave when all is answered
+  bool stays_ = false;                // nobody else takes it
+  bool moved_ = false;                // has left; its place among the clients is still taken
   bool listening_ = false;            // listen_on()
   bool waiting_for_answers_ = false;  // the next message needs an empty FIFO
   bool uploading_ = false;

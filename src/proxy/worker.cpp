@@ -26,6 +26,7 @@ constexpr int kHeapTrims = 4;
 Worker::Worker(uint32_t index, std::unique_ptr<net::Loop> loop, Shared& shared, Resolver& resolver)
     : index_(index), loop_(std::move(loop)), shared_(shared), resolver_(resolver), turn_(*loop_) {
   memory_tick_.set([](void*) {}, this);  // the end of its turn looks
+  move_tick_.set([](void* self) { static_cast<Worker*>(self)->move_some(); }, this);
   housekeeping_.set([](void* self) { static_cast<Worker*>(self)->housekeeping(); }, this);
 }
 

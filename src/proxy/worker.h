@@ -11,8 +11,10 @@
 #include "base/error.h"
 #include "net/loop.h"
 #include "proxy/cluster.h"
+#include "proxy/handed_listener.h"
 #include "proxy/memory_budget.h"
 #include "proxy/reload_plan.h"
+#include "proxy/session.h"
 #include "proxy/snapshot.h"
 #include "proxy/turn.h"
 
@@ -57,6 +59,21 @@ class Worker final : public net::TurnHandler {
   bool prepare(const ReloadPlan& plan);
   void commit(ReloadPlan& plan);
 
+  // worker_move.cpp, on the worker's thread but for the first, which is called before start(): the doors are closed, and
+  // open for good when told so. Closed ones take no clients; who connects waits in the kernel's backlog.
+  void begin_behind_closed_doors() { doors_open_ = false; }
+  void close_doors();
+  void open_doors();
+  std::vector<HandedListener> listening() const;
+  // Gives every client to `take` that can go on elsewhere, as soon as it can; until stop_moving().
+  using TakeClient = std::function<void(MovingClient)>;
+  void begin_moving(TakeClient take);
+  void stop_moving();
+  // Those that are left answer what they have in flight and close.
+  void drain_clients();
+  // Any thread: a client from elsewhere, which is counted already.
+  void adopt(const std::shared_ptr<SharedCluster>& cluster, MovingClient client);
+
   uint32_t connections() const { return connections_.load(std::memory_order_relaxed); }
 
   void end_of_turn() override;
@@ -73,7 +90,10 @@ class Worker final : public net::TurnHandler {
     const std::string address;
     std::shared_ptr<SharedCluster> cluster;
     bool tls = false;
+    bool one_socket = false;
     net::ListenerId id;
+    int number = -1;       // descriptor of what the loop has
+    net::UniqueFd closed;  // the socket while the doors are
 
    private:
     Worker& worker_;
@@ -92,6 +112,8 @@ class Worker final : public net::TurnHandler {
   void count_connections();
   void tell_unfinished();
   void begin_stop(uint64_t grace_ns);
+  void open(Listener& listener, net::UniqueFd socket);
+  void move_some();
   void housekeeping();
 
   const uint32_t index_;
@@ -109,6 +131,7 @@ class Worker final : public net::TurnHandler {
   std::atomic<uint32_t> pulses_answered_{0};
   bool running_ = false;
   bool stopping_ = false;
+  bool doors_open_ = true;
   bool loop_finished_ = false;
   uint64_t stop_deadline_ = 0;
   // Since memory was last given back to the system.
@@ -116,6 +139,8 @@ class Worker final : public net::TurnHandler {
   size_t most_pooled_ = 0;  // bytes in the pools
   int heap_trims_left_ = 0;
   net::Timer housekeeping_;
+  TakeClient take_client_;
+  net::Timer move_tick_;  // while clients move
   MemoryBudget budget_;
   net::Timer memory_tick_;  // while memory is short
   std::thread thread_;

@@ -61,13 +61,18 @@ void Worker::follow_listeners(ReloadPlan& plan) {
     listener->tls = wanted->tls;
     return false;
   });
+  // Sockets that came from another process may be more than there are workers.
+  const size_t stride = peers_.size() + 1;
   for (ListenPlan& wanted : plan.listeners) {
-    if (index_ >= wanted.sockets.size() || !wanted.sockets[index_].valid()) continue;
-    listeners_.push_back(std::make_unique<Listener>(*this, wanted.address));
-    Listener& listener = *listeners_.back();
-    listener.cluster = wanted.cluster;
-    listener.tls = wanted.tls;
-    listener.id = loop_->listen(std::move(wanted.sockets[index_]), listener, wanted.one_socket);
+    for (size_t i = index_; i < wanted.sockets.size(); i += stride) {
+      if (!wanted.sockets[i].valid()) continue;
+      listeners_.push_back(std::make_unique<Listener>(*this, wanted.address));
+      Listener& listener = *listeners_.back();
+      listener.cluster = wanted.cluster;
+      listener.tls = wanted.tls;
+      listener.one_socket = wanted.one_socket;
+      open(listener, std::move(wanted.sockets[i]));
+    }
   }
 }
 
