@@ -27,15 +27,21 @@ mirror=$(sed -n 's/^URIs: *\([^ ]*debian\)\/\{0,1\}$/\1/p; s/^deb \(\[[^]]*\] \)
   /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list 2>/dev/null | head -n 1) || true
 mirror=${mirror:-http://deb.debian.org/debian}
 
-# how_apt_reaches_packages ROOT: the machine's proxies, names and certificates, so that apt inside sees what apt
-# outside does. Not its sources: those are Debian's own.
-how_apt_reaches_packages() {
+# how_packages_are_reached ROOT: the machine's proxies, names and certificates, so that apt and npm inside see what they
+# do outside. Not their sources: those are Debian's own, and npm's.
+how_packages_are_reached() {
   local file
   cp -L /etc/resolv.conf /etc/hosts "$1/etc/"
   for file in /etc/apt/apt.conf.d/*; do
     if grep -qsE 'Proxy|Verify-Peer|CaInfo|Check-Valid-Until|Check-Date' "$file"; then cp "$file" "$1/etc/apt/apt.conf.d/"; fi
   done
   if [ -f /etc/apt/apt.conf ]; then cp /etc/apt/apt.conf "$1/etc/apt/"; fi
+  # Authorities of a network's own, which stand between it and the servers.
+  if compgen -G '/usr/local/share/ca-certificates/*.crt' >/dev/null; then
+    mkdir -p "$1/usr/local/share/ca-certificates"
+    cp -L /usr/local/share/ca-certificates/*.crt "$1/usr/local/share/ca-certificates/"
+    chroot "$1" update-ca-certificates >/dev/null 2>&1
+  fi
   cat >"$1/etc/apt/sources.list" <<SOURCES
 deb $mirror bookworm main
 deb $mirror bookworm-updates main
@@ -58,7 +64,7 @@ fi
 say "a copy of it, with git and a clone of $(git rev-parse --short HEAD)"
 rm -rf --one-file-system "$root"
 cp -a --reflink=auto "$base" "$root"
-how_apt_reaches_packages "$root"
+how_packages_are_reached "$root"
 git clone --quiet --no-hardlinks . "$root/root/overlord"
 cp scripts/fresh_inside.sh "$root/root/"
 
@@ -71,6 +77,7 @@ exec unshare --mount --pid --fork --kill-child bash -c '
   mount --rbind /dev "$root/dev"
   mount --bind "$archives" "$root/var/cache/apt/archives"
   exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root TERM="${TERM:-dumb}" LANG=C.UTF-8 \
+    NODE_EXTRA_CA_CERTS=/etc/ssl/certs/ca-certificates.crt \
     ${http_proxy:+http_proxy="$http_proxy"} ${https_proxy:+https_proxy="$https_proxy"} \
     chroot "$root" bash /root/fresh_inside.sh "$full"
 ' fresh "$root" "$archives" "$full"
