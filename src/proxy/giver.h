@@ -10,6 +10,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -52,7 +53,6 @@ class Giver {
   bool move_clients();  // false: the other process has gone
   void take_back();
   void tell_remaining();
-  void post(MovingClient client);
   void pack_arrived();
   bool send_packed();
   bool hear();
@@ -74,9 +74,15 @@ class Giver {
     std::string bytes;
     uint64_t client;  // whose descriptor goes along; 0: none
   };
-  net::UniqueFd wake_;
-  std::mutex mutex_;
-  std::vector<MovingClient> arrived_;           // guarded
+  // Shared with the workers: one that turns late may still put a client there when nobody looks any more.
+  struct Arrivals {
+    net::UniqueFd wake;
+    std::mutex mutex;
+    std::vector<MovingClient> clients;  // guarded
+
+    void add(MovingClient client);
+  };
+  const std::shared_ptr<Arrivals> arrivals_ = std::make_shared<Arrivals>();
   std::map<uint64_t, MovingClient> under_way_;  // by number; not heard of
   std::map<std::string, uint32_t> sent_;  // of these, by cluster, how many the other process has counted as its own
   std::deque<Outgoing> out_;

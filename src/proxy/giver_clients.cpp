@@ -28,19 +28,19 @@ constexpr milliseconds kArrival{2000};
 
 }  // namespace
 
-void Giver::post(MovingClient client) {
-  const std::lock_guard lock(mutex_);
-  arrived_.push_back(std::move(client));
-  (void)::eventfd_write(wake_.get(), 1);
+void Giver::Arrivals::add(MovingClient client) {
+  const std::lock_guard lock(mutex);
+  clients.push_back(std::move(client));
+  (void)::eventfd_write(wake.get(), 1);
 }
 
 bool Giver::move_clients() {
-  wake_.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  arrivals_->wake.reset(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   // The workers wait for `go` as well: what the other process does not know it cannot take.
   while (!out_.empty()) {
     if (!send_packed()) return false;
   }
-  proxy_.begin_moving([this](MovingClient client) { post(std::move(client)); });
+  proxy_.begin_moving([arrivals = arrivals_](MovingClient client) { arrivals->add(std::move(client)); });
   const milliseconds grace = proxy_.configuration().process->stop_timeout;
   const auto deadline = steady_clock::now() + grace;
   const auto drain_at = deadline - std::min(grace / 4, kLastMoments);
@@ -48,10 +48,10 @@ bool Giver::move_clients() {
   for (bool drained = false;;) {
     std::array<pollfd, 2> wait{
         {{.fd = channel_.fd(), .events = static_cast<short>(out_.empty() ? POLLIN : POLLIN | POLLOUT), .revents = 0},
-         {.fd = wake_.get(), .events = POLLIN, .revents = 0}}};
+         {.fd = arrivals_->wake.get(), .events = POLLIN, .revents = 0}}};
     ::poll(wait.data(), wait.size(), kTick);
     eventfd_t ignored = 0;
-    (void)::eventfd_read(wake_.get(), &ignored);
+    (void)::eventfd_read(arrivals_->wake.get(), &ignored);
     pack_arrived();
     if (!send_packed() || !hear()) return false;
     const auto now = steady_clock::now();
@@ -85,8 +85,8 @@ bool Giver::move_clients() {
 void Giver::pack_arrived() {
   std::vector<MovingClient> arrived;
   {
-    const std::lock_guard lock(mutex_);
-    arrived.swap(arrived_);
+    const std::lock_guard lock(arrivals_->mutex);
+    arrived.swap(arrivals_->clients);
   }
   for (MovingClient& client : arrived) {
     const uint64_t number = next_number_++;

@@ -269,7 +269,12 @@ void RedisSession::local_client(const redis::Command& command) {
   if (sub == "reply") return client_reply();
   if (sub == "setinfo") return client_setinfo();
   if (sub == "tracking") return client_tracking();
-  if (sub == "maint_notifications") return answer_static("+OK\r\n");
+  if (sub == "maint_notifications") {
+    const bool on = equals_upper(parser_->arg(2), "ON");
+    if (!on && !equals_upper(parser_->arg(2), "OFF")) return error("ERR syntax error");
+    if (on || told_ != nullptr) told().wants_moving = on;
+    return answer_static("+OK\r\n");
+  }
   if (sub == "no-evict" || sub == "no-touch") {
     const std::string_view mode = parser_->arg(2);
     return equals_upper(mode, "ON") || equals_upper(mode, "OFF") ? answer_static("+OK\r\n") : error("ERR syntax error");
@@ -293,6 +298,7 @@ void RedisSession::local_reset() {
   mute_ = false;
   user_ = cluster_.config().users.anonymous();
   set_name({});
+  if (told_ != nullptr) told_->wants_moving = false;
   if (transaction_ != nullptr) end_transaction();
   end_subscriptions();
   answer_static("+RESET\r\n");

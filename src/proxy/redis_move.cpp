@@ -24,6 +24,7 @@ void RedisSession::save(handover::ClientState& state) const {
   state.name = told_->name;
   state.library_name = told_->library_name;
   state.library_version = told_->library_version;
+  state.wants_moving = told_->wants_moving;
 }
 
 void RedisSession::restore(const handover::ClientState& state) {
@@ -33,7 +34,8 @@ void RedisSession::restore(const handover::ClientState& state) {
   mute_ = reply_mode_ == ReplyMode::off || reply_mode_ == ReplyMode::skip_this;
   reply_shape_ = redis::ShapeId::resp2;
   born_ = state.born;
-  if (state.name.empty() && state.library_name.empty() && state.library_version.empty()) return;
+  if (state.name.empty() && state.library_name.empty() && state.library_version.empty() && !state.wants_moving) return;
+  told().wants_moving = state.wants_moving;
   told().name = state.name;
   told().library_name = state.library_name;
   told().library_version = state.library_version;

@@ -157,6 +157,7 @@ class RedisSession final : public Session {
     std::string name;          // CLIENT SETNAME
     std::string library_name;  // CLIENT SETINFO
     std::string library_version;
+    bool wants_moving = false;  // CLIENT MAINT_NOTIFICATIONS ON
     std::shared_ptr<ClientGathering> gathering;
   };
   Told& told() {

@@ -1,8 +1,10 @@
 // A session's client goes on in another process (docs/architecture.md, Upgrade), or comes from one.
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "base/log.h"
@@ -24,6 +26,14 @@ std::string bytes_of(const net::SocketAddress& address) {
   return {reinterpret_cast<const char*>(&address.storage), address.length};
 }
 
+// To a client that asked for it by CLIENT MAINT_NOTIFICATIONS ON and whose connection cannot move: that it is to connect
+// anew, to the same address (the null at the end), within so many seconds. As redis-py, Jedis, Lettuce, go-redis and
+// node-redis read it: https://redis.io/docs/latest/develop/clients/sch/. The number tells one upgrade from another.
+std::string moving_push(const Cluster& cluster) {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(cluster.process().stop_timeout).count();
+  return ">4\r\n$6\r\nMOVING\r\n:" + std::to_string(::getpid()) + "\r\n:" + std::to_string(seconds) + "\r\n_\r\n";
+}
+
 net::SocketAddress address_of(std::string_view bytes) {
   net::SocketAddress address;
   address.length = static_cast<socklen_t>(std::min(bytes.size(), sizeof address.storage));
@@ -35,8 +45,18 @@ net::SocketAddress address_of(std::string_view bytes) {
 
 std::optional<MovingClient> Session::move_on() {
   if (life_ != Life::open || ended_ || doomed_) return std::nullopt;
-  if (stream_.layer != nullptr || stays_) {
-    if (head_ == nullptr && kept_bytes() == 0 && idle_ns() >= kQuiet && !staying_) drain();
+  const bool encrypted = stream_.layer != nullptr;
+  ClientState known;
+  if ((encrypted || staying_) && !stays_ && head_ == nullptr) save(known);
+  if (known.wants_moving && known.protocol == 3) {
+    stays_ = true;
+    stream_.out.append(turn_.chunks(), moving_push(cluster_));
+    turn_.loop.flush(stream_);
+    return std::nullopt;
+  }
+  if (encrypted || stays_) {
+    const bool was_told = encrypted && stays_;  // it leaves by itself
+    if (head_ == nullptr && kept_bytes() == 0 && idle_ns() >= kQuiet && !staying_ && !was_told) drain();
     return std::nullopt;
   }
   const bool greeted = rare_ == nullptr || rare_->header == nullptr || rare_->header->finished();

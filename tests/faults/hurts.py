@@ -255,6 +255,18 @@ def reloads(count):
     return hurt
 
 
+def upgrades(count):
+    """So many upgrades, one after another; every client has asked something between two of them."""
+
+    def hurt(stage, load):
+        for n in range(count):
+            stage.proxy.hand_over(n + 1)
+            load.progress(5)
+        yield
+
+    return hurt
+
+
 # ---- many clients
 
 

@@ -103,6 +103,8 @@ ROWS = [
         settings={"max_client_buffer": 1 << 20, **UNHURRIED}, **NOTHING),
     Row("reload-storm", "the cluster file changes 100 times, and is loaded each time (SIGHUP)", "nothing",
         hurts.reloads(100), settings=UNHURRIED, **NOTHING),
+    Row("upgrade-storm", "20 upgrades: a new process takes over, and the next one from it (SIGUSR2)", "nothing",
+        hurts.upgrades(20), settings=UNHURRIED, **NOTHING),
     Row("cluster-killed", "a master of a Redis Cluster is killed (SIGKILL); its replica takes over",
         "its keys: `connection lost`, then `is down`, until the replica has taken over", cluster_hurts.killed, MOVING,
         **FEW),

@@ -3,10 +3,12 @@
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
 import harness
+import upgrades
 from relay_process import RelayProcess
 from redis_cluster import RedisCluster, slot_of
 from ring import ring_of
@@ -24,6 +26,46 @@ class WrappedProxy(harness.Proxy):
 
     def spawn(self, argv, env=None):
         super().spawn([*self.wrapper, *argv], env)
+        self.processes = [self.child.pid]
+
+    @property
+    def pid(self):
+        return self.processes[-1]
+
+    def signal(self, number):
+        os.kill(self.pid, number)
+
+    def hand_over(self, number):
+        """The `number`-th upgrade; the process that gave way has ended then, and closed nobody."""
+        old = self.pid
+        self.signal(signal.SIGUSR2)
+        harness.wait_until(lambda: self.output().count("ended; the new process serves") == number, 30,
+                           f"upgrade {number}")
+        starts = re.findall(r"overlord-proxy \S+, pid (\d+)", self.output())
+        self.processes.append(int(starts[-1]))
+        upgrades.ended(old)
+        told = re.findall(r"upgrade: (\d+) clients moved, (\d+) left or were idle, (\d+) are closed", self.output())[-1]
+        if told[1:] != ("0", "0"):
+            raise harness.Failed(f"upgrade {number}: {told}")
+
+    def stop(self):
+        if len(self.processes) == 1:
+            return super().stop()
+        try:
+            self.signal(signal.SIGTERM)
+            code = upgrades.ended(self.pid)
+            if code != 0 or any(word in self.output() for word in harness.SANITIZER_WORDS):
+                raise harness.Failed(f"the proxy exited with {code}:\n{self.output()[-8000:]}")
+        finally:
+            self.kill_now()
+
+    def kill_now(self):
+        for pid in self.processes[1:]:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        super().kill_now()
 
 
 def at(make, host, port):

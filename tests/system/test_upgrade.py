@@ -290,6 +290,32 @@ def test_tls_clients_stay_until_they_are_silent(io, pool, resources, tmp_path):
     assert again.cmd("PING") == "PONG"
 
 
+def test_who_asked_is_told_to_move(io, pool, resources):
+    """RESP3 clients that cannot move and sent CLIENT MAINT_NOTIFICATIONS ON: with TLS, and subscribers."""
+    made = resources(certs.Certs())
+    cluster = TlsCluster("redis", pool.backends("redis")[:1], name="rd", **made.listener())
+    proxy = resources(Line(cluster, io=io, conf={"stop_timeout": int(4000 * harness.SCALE)}))
+    told = resources(secure(RedisConn, cluster.address, made.context()))
+    subscriber, moves = resources(RedisConn(cluster.plain_address)), resources(RedisConn(cluster.plain_address))
+    for client in (told, subscriber, moves):
+        client.send(resp("HELLO", "3"))
+        client.until(b"modules\r\n*0\r\n")
+        client.ok("CLIENT", "MAINT_NOTIFICATIONS", "ON", "moving-endpoint-type", "none")
+    subscriber.send(resp("SUBSCRIBE", "news"))
+    subscriber.until(b"news\r\n:1\r\n")
+    old, end = proxy.pid, {}
+    thread = threading.Thread(target=lambda: end.update(page=proxy.upgrade()), daemon=True)
+    thread.start()
+    push = b">4\r\n$6\r\nMOVING\r\n:%d\r\n:%d\r\n_\r\n" % (old, int(4 * harness.SCALE))
+    for client in (told, subscriber):
+        assert client.exact(len(push)) == push
+        client.close()  # as a client library does, once it has connected anew
+    thread.join(60 * harness.SCALE)
+    page = end["page"]
+    assert (page["moved"], page["drained"], page["closed"]) == (1, 2, 0), page
+    assert moves.cmd("PING") == "PONG"
+
+
 def test_limits_and_addresses_go_along(line, resources):
     """max_clients counts who is in either process, and whom a PROXY header named is still that."""
     proxy = line(rd={"max_clients": 3, "proxy_protocol": True})
