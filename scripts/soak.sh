@@ -5,7 +5,7 @@
 # three minutes or more also a Redis Cluster's rows; five minutes unless told. Prints the seed, what it does, and at the
 # end how much was checked. --seed S: the same faults in the same order. A failure names the seed, lane and episode that
 # play it again: --lane redis|memcache|redis_cluster --episode N. SOAK_SECONDS: the default time. OVERLORD_BIN_DIR:
-# another build. OVERLORD_SCALE (2 here) multiplies time-outs.
+# another build. OVERLORD_SCALE (3 here) multiplies time-outs.
 
 need build servers faults
 if [ -z "${OVERLORD_BIN_DIR-}" ]; then

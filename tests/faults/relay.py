@@ -58,19 +58,15 @@ class Relay:
         except OSError:
             return
         server = socket.socket()
-        try:
-            server.connect(self.target)
-        except OSError:
-            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            client.close()
-            server.close()
-            return
         a, b = Side(client), Side(server)
         a.other, b.other, b.is_server = b, a, True
         for side in (a, b):
             side.sock.setblocking(False)
             side.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.sides[side.sock] = side
+        # Others do not wait for it. A refusal is found when it is read from, and resets the client.
+        server.connect_ex(self.target)
+        for side in (a, b):
             self.poll.register(side.sock, selectors.EVENT_READ, self.readable)
 
     def readable(self, sock):

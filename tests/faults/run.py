@@ -131,7 +131,7 @@ def main():
         parser.error(f"no row {', '.join(unknown)}: {', '.join(BY_NAME)}")
     if options.list:
         for row in ROWS:
-            print(f"{row.name:14} {row.what}")
+            print(f"{row.name:18} {row.what}")
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if not harness.PROXY.exists():
