@@ -18,6 +18,7 @@
 #include "config/nutcracker.h"
 #include "net/inherited_sockets.h"
 #include "net/service_notify.h"
+#include "otlp/exporter.h"
 #include "proxy/proxy.h"
 #include "proxy/service.h"
 #include "proxy/taker.h"
@@ -74,6 +75,19 @@ int wait_for_signal(const sigset_t& signals, uint64_t at_most_ns) {
   }
 }
 
+// Null: nothing is traced.
+std::unique_ptr<otlp::Exporter> trace(proxy::Proxy& proxy, const config::OtlpConfig& config) {
+  if (config.endpoint.empty()) return nullptr;
+  char host[256] = "";
+  (void)::gethostname(host, sizeof host - 1);
+  const auto source = [tail = proxy.always_tail({.sample = config.sample})](const otlp::Exporter::Take& take) {
+    tail->drain(take, proxy::Tail::Ring::kEntries);
+    return tail->dropped();
+  };
+  return std::make_unique<otlp::Exporter>(
+      config.endpoint, otlp::Resource{.version = OVERLORD_VERSION, .host = host, .pid = ::getpid()}, source);
+}
+
 // taker: null when no other process runs that this one takes over from.
 int run(const config::Configuration& configuration, const config::Flags& flags,
         const std::vector<std::string>& arguments, std::unique_ptr<proxy::Taker> taker) {
@@ -105,6 +119,7 @@ int run(const config::Configuration& configuration, const config::Flags& flags,
     }
     return refuse(why);
   };
+  const std::unique_ptr<otlp::Exporter> traces = trace(proxy, process.otlp);
   if (auto started = proxy.start(); !started) return give_up(started.error().message);
   if (flags.reload) {
     std::vector<std::string> files{flags.cluster};
@@ -122,6 +137,7 @@ int run(const config::Configuration& configuration, const config::Flags& flags,
   hooks.handed_over = [] { ::kill(::getpid(), kStopped); };
   proxy::Upgrade upgrade(proxy, arguments, std::move(hooks));
   admin.show(upgrade);
+  if (traces != nullptr) admin.show(*traces);
   if (!process.stat.empty()) {
     auto handed = taker == nullptr ? proxy::HandedListener() : taker->take_admin_socket();
     if (auto started = admin.start(process.stat, std::move(handed), taker == nullptr); !started) {

@@ -124,16 +124,18 @@ http::Response Admin::metrics() {
   response.type = "text/plain; version=0.0.4; charset=utf-8";
   static const proxy::UpgradeCounters kNone;
   const proxy::UpgradeCounters& upgrades = upgrade_ == nullptr ? kNone : upgrade_->board().counters;
-  response.body = metrics_page(snapshot(), {.process = process_facts(),
-                                            .started_at = proxy_.shared().started_at,
-                                            .max_connections = proxy_.configuration().process->max_connections,
-                                            .reloads_applied = proxy_.reload_counters().applied.get(),
-                                            .reloads_unchanged = proxy_.reload_counters().unchanged.get(),
-                                            .reloads_refused = proxy_.reload_counters().refused.get(),
-                                            .upgrades_taken_over = upgrades.taken_over.get(),
-                                            .upgrades_failed = upgrades.failed.get(),
-                                            .clients_moved_in = upgrades.clients_in.get(),
-                                            .clients_moved_out = upgrades.clients_out.get()});
+  response.body =
+      metrics_page(snapshot(), {.process = process_facts(),
+                                .started_at = proxy_.shared().started_at,
+                                .max_connections = proxy_.configuration().process->max_connections,
+                                .reloads_applied = proxy_.reload_counters().applied.get(),
+                                .reloads_unchanged = proxy_.reload_counters().unchanged.get(),
+                                .reloads_refused = proxy_.reload_counters().refused.get(),
+                                .upgrades_taken_over = upgrades.taken_over.get(),
+                                .upgrades_failed = upgrades.failed.get(),
+                                .clients_moved_in = upgrades.clients_in.get(),
+                                .clients_moved_out = upgrades.clients_out.get(),
+                                .traces = traces_ == nullptr ? std::optional<otlp::TraceCounts>() : traces_->counts()});
   return response;
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "http/server.h"
+#include "otlp/exporter.h"
 #include "proxy/proxy.h"
 #include "proxy/upgrade.h"
 
@@ -29,6 +30,8 @@ class Admin {
   proxy::HandedListener socket() const;
   // Before the proxy stops.
   void stop() { server_.stop(); }
+  // What the metrics tell of; outlives it. Before start().
+  void show(const otlp::Exporter& traces) { traces_ = &traces; }
   // For pages of others, before start().
   http::Server& server() { return server_; }
 
@@ -41,6 +44,7 @@ class Admin {
   std::map<uint32_t, proxy::WorkerSnapshot> last_;  // by worker; on the server's thread
   std::string address_;                             // as `stat` has it
   proxy::Upgrade* upgrade_ = nullptr;               // null: not shown
+  const otlp::Exporter* traces_ = nullptr;
   http::Server server_;
 };
 

@@ -88,6 +88,8 @@ http::Response config_page(const proxy::Proxy& proxy) {
                  {"max_connections", process.max_connections},
                  {"use_metrics", process.use_metrics},
                  {"stop_timeout", process.stop_timeout.count()},
+                 {"otlp_endpoint", process.otlp.endpoint},
+                 {"otlp_sample", process.otlp.sample},
                  {"workers", config::resolved_workers(process)},
                  {"io", config::to_string(process.io)}}}};
   Json clusters = Json::array();

@@ -234,6 +234,12 @@ void add_process(Exposition& out, const proxy::Snapshot& snapshot, const PageFac
   out.family("overlord_proxy_moved_clients_total");
   out.sample({"in"}, facts.clients_moved_in);
   out.sample({"out"}, facts.clients_moved_out);
+  if (facts.traces) {
+    out.family("overlord_proxy_traced_requests_total");
+    out.sample({"sent"}, facts.traces->sent);
+    out.sample({"rejected"}, facts.traces->rejected);
+    out.sample({"dropped"}, facts.traces->dropped);
+  }
   out.family("overlord_proxy_build_info");
   out.sample({OVERLORD_VERSION, "g++ " __VERSION__, snapshot.parts.empty() ? "" : snapshot.parts.front().driver},
              uint64_t{1});

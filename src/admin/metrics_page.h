@@ -2,9 +2,11 @@
 // The page that Prometheus reads.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "admin/process_facts.h"
+#include "otlp/exporter.h"
 #include "proxy/snapshot.h"
 
 namespace overlord::admin {
@@ -20,6 +22,7 @@ struct PageFacts {
   uint64_t upgrades_failed = 0;
   uint64_t clients_moved_in = 0;
   uint64_t clients_moved_out = 0;
+  std::optional<otlp::TraceCounts> traces = {};  // none: nothing is traced
 };
 
 std::string metrics_page(const proxy::Snapshot& snapshot, const PageFacts& facts);

@@ -206,6 +206,32 @@ TEST(LogEvery, LetsOneLinePerIntervalThroughAndCountsTheRest) {
   EXPECT_EQ(every.next(start + seconds(5)).skipped(), 0U);
 }
 
+// A million repeats in a second and a half, from four threads: two lines, and every one that is missing is told of.
+TEST(LogEvery, AStormIsAFewLinesThatCountTheRest) {
+  using std::chrono::microseconds;
+  constexpr uint64_t kEach = 250'000;
+  LogEvery every(std::chrono::seconds(1));
+  const std::chrono::steady_clock::time_point start{std::chrono::seconds(100)};
+  std::atomic<uint64_t> lines{0};
+  std::atomic<uint64_t> told{0};
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (uint64_t n = 0; n < kEach; ++n) {
+        const auto turn = every.next(start + microseconds(n * 6));
+        if (!turn) continue;
+        lines.fetch_add(1);
+        told.fetch_add(turn.skipped());
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(lines.load(), 2U);
+  const auto last = every.next(start + std::chrono::seconds(10));
+  EXPECT_TRUE(last);
+  EXPECT_EQ(lines.load() + told.load() + last.skipped(), 4 * kEach);
+}
+
 TEST(LogEvery, MayLetSeveralLinesPerIntervalThrough) {
   using std::chrono::seconds;
   LogEvery every(seconds(1), 3);

@@ -57,10 +57,17 @@ struct SlowlogConfig {
   uint32_t backup_count = 0;
 };
 
+// Traces of sampled requests, for an OpenTelemetry collector.
+struct OtlpConfig {
+  std::string endpoint;    // URL without /v1/traces; empty: none
+  uint32_t sample = 1000;  // one of so many requests of each worker
+};
+
 struct ProcessConfig {
   std::string stat;  // HTTP address for metrics; empty: none
   LogConfig log;
   SlowlogConfig slowlog;
+  OtlpConfig otlp;
   milliseconds read_timeout{0};         // an idle client is closed after this; 0: never
   milliseconds write_timeout{0};        // a client that takes no output for this long is closed; 0: never
   uint32_t max_connections = 0;         // clients over all clusters; 0: no limit

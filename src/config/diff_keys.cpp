@@ -173,6 +173,8 @@ const DiffRow<P> kProcessRows[] = {
      take<&P::max_accepts_per_second>},
     {"max_memory", N::new_work, process<&P::max_memory>, false, {}, take<&P::max_memory>},
     {"use_metrics", N::restart, process<&P::use_metrics>},
+    {"otlp_endpoint", N::restart, [](const P& p) { return show(p.otlp.endpoint); }},
+    {"otlp_sample", N::restart, [](const P& p) { return show(p.otlp.sample); }},
     {"workers", N::restart, process<&P::workers>},
     {"io", N::restart, [](const P& p) { return std::string(to_string(p.io)); }},
 };

@@ -209,6 +209,8 @@ TEST(Keys, StatedDefaultsAreTheDefaults) {
   EXPECT_EQ(p.max_memory, q.max_memory);
   EXPECT_EQ(p.stop_timeout, q.stop_timeout);
   EXPECT_EQ(p.use_metrics, q.use_metrics);
+  EXPECT_EQ(p.otlp.endpoint, q.otlp.endpoint);
+  EXPECT_EQ(p.otlp.sample, q.otlp.sample);
   EXPECT_EQ(p.workers, q.workers);
   EXPECT_EQ(p.io, q.io);
 }

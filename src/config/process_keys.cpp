@@ -21,6 +21,20 @@ Verdict set_stat(P& process, const std::string& text) {
   return {};
 }
 
+Verdict set_otlp_endpoint(P& process, const std::string& text) {
+  const size_t scheme = text.starts_with("https://") ? 8 : 7;
+  const bool url = (text.starts_with("http://") || text.starts_with("https://")) && text.size() > scheme &&
+                   text[scheme] != '/' && text.find_first_of(" \t\n?#") == std::string::npos;
+  if (!text.empty() && !url) {
+    return Complaint{quoted(text) + " is no URL of a collector", "write http://HOST:4318, without /v1/traces"};
+  }
+  if (text.ends_with("/v1/traces")) {
+    return Complaint{quoted(text) + " ends with /v1/traces, which is added to it", "write http://HOST:4318"};
+  }
+  process.otlp.endpoint = text;
+  return {};
+}
+
 Verdict set_io(P& process, const std::string& text) {
   const auto driver = parse_io_driver(text);
   if (!driver) return Complaint{"unknown driver " + quoted(text), "use one of auto, epoll, io_uring"};
@@ -133,6 +147,14 @@ const Key<P> kKeys[] = {
       .doc = "With `stat`: requests are timed and /metrics answers. The flag -metrics switches it on.",
       .reloadable = false},
      [](P& p, bool on) { p.use_metrics = on; }},
+    {{.section = Section::proxy, .name = "otlp_endpoint", .type = "string", .default_value = "\"\"",
+      .doc = "Where traces of sampled requests are sent: an OpenTelemetry collector, as http://HOST:4318 (OTLP over HTTP, "
+             "JSON; docs/operations.md); empty: none.", .reloadable = false},
+     set_otlp_endpoint},
+    {{.section = Section::proxy, .name = "otlp_sample", .type = "integer", .default_value = "1000", .lowest = 1,
+      .highest = 1'000'000'000,
+      .doc = "One of so many requests of each worker becomes a trace.", .reloadable = false},
+     [](P& p, int64_t count) { p.otlp.sample = static_cast<uint32_t>(count); }},
     {{.section = Section::proxy, .name = "workers", .type = "integer", .default_value = "0", .lowest = 0,
       .highest = 1024,
       .doc = "Threads that serve clients; 0: one per core the process may use. The flag -workers overrides it.",

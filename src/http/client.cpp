@@ -29,17 +29,18 @@ void start_library() {
 
 }  // namespace
 
-Client::Client(std::string_view server, ClientOptions options) : server_(server), options_(options) {
+Client::Client(std::string_view server, ClientOptions options) : server_(server), options_(std::move(options)) {
   start_library();
   curl_ = ::curl_easy_init();
-  if (server.starts_with("http://")) server.remove_prefix(7);
+  const std::string_view scheme = server.starts_with("https://") ? "https://" : "http://";
+  if (server.starts_with(scheme)) server.remove_prefix(scheme.size());
   while (server.ends_with('/') && server.size() > 1) server.remove_suffix(1);
   if (server.starts_with("unix:")) server.remove_prefix(5);
   if (server.starts_with('/')) {
     unix_path_ = server;
     base_ = "http://localhost";
   } else {
-    base_ = std::string("http://") + (server.starts_with(':') ? "127.0.0.1" : "") + std::string(server);
+    base_ = std::string(scheme) + (server.starts_with(':') ? "127.0.0.1" : "") + std::string(server);
   }
 }
 
@@ -50,10 +51,17 @@ void Client::prepare(const std::string& url, char* why) {
   ::curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
   ::curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
   ::curl_easy_setopt(curl_, CURLOPT_PROXY, "");  // the environment's proxy does not know this host
-  ::curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http");
+  ::curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
   ::curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
   ::curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, why);
   if (!unix_path_.empty()) ::curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
+  if (options_.cancel == nullptr) return;
+  const auto cancelled = +[](void* flag, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return static_cast<int>(static_cast<const std::atomic<bool>*>(flag)->load());
+  };
+  ::curl_easy_setopt(curl_, CURLOPT_NOPROGRESS, 0L);
+  ::curl_easy_setopt(curl_, CURLOPT_XFERINFOFUNCTION, cancelled);
+  ::curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, options_.cancel);
 }
 
 Result<Answer> Client::follow(std::string_view target, const std::function<bool(std::string_view)>& take_piece) {
@@ -85,7 +93,7 @@ Result<Answer> Client::follow(std::string_view target, const std::function<bool(
   }
   long status = 0;
   ::curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
-  return Answer{static_cast<int>(status), std::move(followed.refused.text)};
+  return Answer{static_cast<int>(status), std::move(followed.refused.text), {}};
 }
 
 Result<Answer> Client::ask(std::string_view method, std::string_view target, std::string_view body) {
@@ -97,6 +105,10 @@ Result<Answer> Client::ask(std::string_view method, std::string_view target, std
   ::curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
   ::curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, take);
   ::curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &received);
+  const std::string type = "Content-Type: " + options_.content_type;
+  const std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)> headers(
+      options_.content_type.empty() ? nullptr : ::curl_slist_append(nullptr, type.c_str()), ::curl_slist_free_all);
+  if (headers != nullptr) ::curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers.get());
   if (verb != "GET") {
     ::curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, verb.c_str());
     ::curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
@@ -107,7 +119,9 @@ Result<Answer> Client::ask(std::string_view method, std::string_view target, std
   }
   long status = 0;
   ::curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
-  return Answer{static_cast<int>(status), std::move(received.text)};
+  curl_off_t retry_after = 0;
+  ::curl_easy_getinfo(curl_, CURLINFO_RETRY_AFTER, &retry_after);
+  return Answer{static_cast<int>(status), std::move(received.text), std::chrono::seconds(retry_after)};
 }
 
 std::string encoded(std::string_view text) {

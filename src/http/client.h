@@ -1,6 +1,7 @@
 #pragma once
 // Client: one HTTP request, answered before the call returns; for command-line tools. Over libcurl.
 
+#include <atomic>
 #include <chrono>
 #include <functional>
 #include <string>
@@ -13,17 +14,21 @@ namespace overlord::http {
 struct Answer {
   int status = 0;
   std::string body;
+  std::chrono::seconds retry_after{0};  // as the server asks for
 };
 
 struct ClientOptions {
   std::chrono::milliseconds connect_timeout{3000};
   std::chrono::milliseconds timeout{30000};
-  size_t max_body = 256 * 1024 * 1024;  // bytes; a longer answer is an error
+  size_t max_body = 256 * 1024 * 1024;        // bytes; a longer answer is an error
+  std::string content_type{};                 // of bodies; empty: curl's own
+  const std::atomic<bool>* cancel = nullptr;  // once it is true, a request ends with an error, within about a second
 };
 
 class Client {
  public:
-  // server: "HOST:PORT", "[IPV6]:PORT", ":PORT" (this host), "unix:/path" or "/path"; "http://" in front may stand.
+  // server: "HOST:PORT", "[IPV6]:PORT", ":PORT" (this host), "unix:/path" or "/path"; "http://" in front may stand. "https://"
+  // with a host of which the system trusts the certificate, and a path behind it, are taken as well.
   explicit Client(std::string_view server, ClientOptions options = {});
   ~Client();
   Client(const Client&) = delete;

@@ -18,7 +18,7 @@
 #include <exception>
 
 #include "base/log.h"
-#include "http/open_streams.h"
+#include "http/server_streams.h"
 #include "net/socket.h"
 
 namespace overlord::http {
@@ -106,7 +106,7 @@ struct Server::Events {
   Owned<event_base> base{::event_base_new(), ::event_base_free};
   Owned<event> stop{nullptr, ::event_free};
   Owned<evhttp> http{::evhttp_new(base.get()), ::evhttp_free};
-  OpenStreams streams{*base};  // ends before the connections do
+  ServerStreams streams{*base};  // ends before the connections do
   evconnlistener* listener = nullptr;
   int fd = -1;  // of the listener
   std::atomic<bool> open{true};

@@ -75,6 +75,8 @@ constexpr Family kFamilies[] = {
      "Upgrades: taken_over (this process came by one) and failed (it was to give way, and goes on)."},
     {"overlord_proxy_moved_clients_total", counter, "direction",
      "Clients that came with their connections from the process before (in), or went to the next one (out)."},
+    {"overlord_proxy_traced_requests_total", counter, "outcome",
+     "Sampled requests for the OpenTelemetry collector: sent, rejected (it did not take them) and dropped (too many waited, or it could not be reached for too long). Only with otlp_endpoint."},
     {"overlord_proxy_build_info", gauge, "version,compiler,io", "1, with what the program was built as and the io driver it uses."},
     {"process_cpu_seconds_total", counter, "", "CPU time of the process, user and system."},
     {"process_resident_memory_bytes", gauge, "", "Resident memory of the process."},

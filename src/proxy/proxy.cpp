@@ -50,6 +50,7 @@ Result<void> Proxy::make_workers() {
     if (taking_over_) workers_.back()->begin_behind_closed_doors();
   }
   for (auto& worker : workers_) {
+    for (const auto& tail : always_) worker->follow(tail);
     std::vector<Worker*> peers;
     for (auto& other : workers_) {
       if (other != worker) peers.push_back(other.get());
@@ -107,6 +108,11 @@ std::shared_ptr<Tail> Proxy::begin_tail(TailFilter filter, std::chrono::millisec
     return true;
   });
   return tail;
+}
+
+std::shared_ptr<Tail> Proxy::always_tail(TailFilter filter) {
+  const uint32_t workers = config::resolved_workers(*reloader_.running().process);
+  return always_.emplace_back(std::make_shared<Tail>(std::move(filter), workers));
 }
 
 void Proxy::end_tail(const std::shared_ptr<Tail>& tail) {

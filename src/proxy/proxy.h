@@ -85,6 +85,8 @@ class Proxy {
   static constexpr uint32_t kMostTails = 4;
   std::shared_ptr<Tail> begin_tail(TailFilter filter, std::chrono::milliseconds limit);
   void end_tail(const std::shared_ptr<Tail>& tail);
+  // The same for the process itself, beside those and for as long as the proxy runs. Before start().
+  std::shared_ptr<Tail> always_tail(TailFilter filter);
   const std::vector<std::unique_ptr<Worker>>& workers() const { return workers_; }
   const Shared& shared() const { return shared_; }
 
@@ -99,6 +101,7 @@ class Proxy {
   std::unique_ptr<FileWatch> file_watch_;  // null: the files are not followed
   SlowCollector slow_{shared_.slow_requests};
   std::atomic<uint32_t> tails_{0};
+  std::vector<std::shared_ptr<Tail>> always_;
 };
 
 }  // namespace overlord::proxy

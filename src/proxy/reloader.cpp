@@ -8,6 +8,7 @@
 
 #include "base/background.h"
 #include "base/log.h"
+#include "proxy/ask_workers.h"
 #include "proxy/pool_route.h"
 #include "proxy/worker.h"
 
@@ -23,6 +24,8 @@ using Clock = std::chrono::steady_clock;
 constexpr milliseconds kLongestWait{5000};
 constexpr milliseconds kUsualWait{1000};
 constexpr std::string_view kFrozen = "an upgrade is under way; try again when it has ended";
+// A worker that does not come to a question in this time hangs: nothing is begun that needs all of them.
+constexpr milliseconds kAnswerWithin{5000};
 constexpr milliseconds kFirstPause{1};
 constexpr milliseconds kLastPause{20};
 
@@ -209,6 +212,13 @@ ReloadReport Reloader::apply(config::Configuration next) {
     if (std::ranges::any_of(diff.clusters, differs)) continue;
     cluster = *std::ranges::find_if(running_.clusters, [&](const auto& now) { return now->name == cluster->name; });
   }
+  if (const std::string silent = silent_workers(); !silent.empty()) {
+    report.outcome = ReloadReport::Outcome::refused;
+    report.text = "no answer from " + silent + " within " + std::to_string(kAnswerWithin.count() / 1000) +
+                  " s, and a reload needs all workers; what hangs there shows in /metrics " +
+                  "(overlord_proxy_worker_up), and only a restart ends it";
+    return report;
+  }
   auto made = plan(next, diff);
   if (!made) {
     report.outcome = ReloadReport::Outcome::refused;
@@ -274,6 +284,15 @@ Result<ReloadPlan> Reloader::plan(const config::Configuration& next, const confi
   });
   clusters_ = std::move(clusters);
   return made;
+}
+
+std::string Reloader::silent_workers() const {
+  const auto answers = ask_workers<bool>(workers_, kAnswerWithin, [](Worker&) { return true; });
+  std::string silent;
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (!answers[i]) silent.append(silent.empty() ? "worker-" : ", worker-").append(std::to_string(i));
+  }
+  return silent;
 }
 
 bool Reloader::on_all_workers(const std::function<bool(Worker&)>& work) {

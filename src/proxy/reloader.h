@@ -87,6 +87,8 @@ class Reloader {
   Result<ReloadPlan> plan(const config::Configuration& next, const config::Diff& diff);
   ClusterChange change_of(const config::ClusterDiff& diff);
   void carry_out(ReloadPlan& plan, const config::Diff& diff);
+  // Those that do not answer, by name; empty: all do.
+  std::string silent_workers() const;
   bool on_all_workers(const std::function<bool(Worker&)>& work);
   void start_watch(const config::ClusterSnapshot& cluster, const std::shared_ptr<SharedCluster>& shared,
                    std::map<std::string, std::unique_ptr<SentinelWatch>>& into);

@@ -86,6 +86,7 @@ slowlog::Entry request_entry(const Request& request, Cluster& cluster, std::stri
   entry.parts = parts_of(request);
   entry.command = routing::tag_name(redis, request.tag.number);
   entry.error = error_of(request, redis);
+  entry.redis = redis;
   entry.cluster.set(config.name);
   entry.client.set(client);
   if (part.answered_at > 0) {

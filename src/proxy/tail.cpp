@@ -36,8 +36,12 @@ const Request* with_key(const std::string& pattern, const Request& request, Clus
 
 }  // namespace
 
-Tail::Tail(TailFilter filter, size_t workers) : filter_(std::move(filter)) {
-  for (size_t i = 0; i < workers; ++i) parts_.push_back(std::make_unique<Part>());
+Tail::Tail(TailFilter filter, size_t workers)
+    : filter_(std::move(filter)), late_sample_(!filter_.client.empty() || !filter_.node.empty()) {
+  for (size_t i = 0; i < workers; ++i) {
+    parts_.push_back(std::make_unique<Part>());
+    parts_.back()->to_skip = filter_.sample - 1;
+  }
 }
 
 bool Tail::wants(const Request& request, Cluster& cluster, uint64_t now, const Request*& named) const {
@@ -57,7 +61,7 @@ void Tail::add(Part& part, const Request& request, const Request& named, Cluster
   if (!passes(filter_.client, client)) return;
   slowlog::Entry entry = request_entry(request, cluster, client, now);
   if (!passes_node(filter_.node, entry.node.view())) return;
-  if (++part.passed % filter_.sample != 0) return;
+  if (late_sample_ && !sampled(part)) return;
   if (&named != &request) {
     entry.key = shown_key(named, cluster);
     entry.key_size = named.noted_size;

@@ -21,12 +21,12 @@ class Cluster;
 
 // Texts are patterns as redis takes them (*, ?, [a-z]); empty: everything passes.
 struct TailFilter {
-  std::string cluster;  // a name, no pattern
-  std::string command;  // lower case
-  std::string key;      // of any key of the request; as it is shown: its front, or its number where keys are hidden
-  std::string client;   // its address
-  std::string node;     // as the configuration names it
-  bool errors = false;  // only what failed or was answered with an error
+  std::string cluster = {};  // a name, no pattern
+  std::string command = {};  // lower case
+  std::string key = {};     // of any key of the request; as it is shown: its front, or its number where keys are hidden
+  std::string client = {};  // its address
+  std::string node = {};    // as the configuration names it
+  bool errors = false;      // only what failed or was answered with an error
   uint64_t slower_than = 0;  // ns
   uint64_t sample = 1;       // one of so many of those that pass, in each worker
 };
@@ -43,6 +43,7 @@ class Tail {
     const routing::Request* named = &request;
     if (!wants(request, cluster, now, named)) return;
     Part& part = *parts_[worker];
+    if (!late_sample_ && !sampled(part)) return;
     if (part.ring.full()) return part.ring.drop();
     add(part, request, *named, cluster, client(), now);
   }
@@ -58,15 +59,21 @@ class Tail {
  private:
   struct Part {
     Ring ring;
-    uint64_t passed = 0;  // of the worker: what the filter let through, sampled or not
+    uint64_t to_skip = 0;  // of the worker: requests that pass the filter until the next that is shown
   };
 
+  bool sampled(Part& part) const {
+    if (part.to_skip > 0) return --part.to_skip, false;
+    part.to_skip = filter_.sample - 1;
+    return true;
+  }
   // What can be told without an entry. named: the part of the request whose key passed.
   bool wants(const routing::Request& request, Cluster& cluster, uint64_t now, const routing::Request*& named) const;
   void add(Part& part, const routing::Request& request, const routing::Request& named, Cluster& cluster,
            std::string_view client, uint64_t now) const;
 
   const TailFilter filter_;
+  const bool late_sample_;                    // only an entry says whether it passes
   std::vector<std::unique_ptr<Part>> parts_;  // by worker
 };
 

@@ -54,6 +54,7 @@ struct Entry {
   Text<64> client;  // its address
   Text<48> key;     // its front, or 16 hexadecimal digits of its hash
   bool key_hashed = false;
+  bool redis = false;  // else memcache
 };
 
 }  // namespace overlord::slowlog

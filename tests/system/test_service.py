@@ -1,6 +1,5 @@
 """The proxy as a service: what it tells its manager, sockets that it is given, and how it stops."""
 
-import ctypes
 import fcntl
 import os
 import pathlib
@@ -17,6 +16,7 @@ import fakes
 import harness
 from clients import Closed, McConn, RedisConn
 from harness import wait_until
+from hung_worker import held
 
 UNITS = harness.REPO / "etc/systemd"
 
@@ -71,13 +71,6 @@ def test_a_wrong_notify_socket_is_refused(pool, tmp_path):
     assert done.returncode == 1 and "NOTIFY_SOCKET=relative/path" in done.stderr
 
 
-def ptrace(request, task):
-    libc = ctypes.CDLL(None, use_errno=True)
-    libc.ptrace.argtypes = [ctypes.c_long, ctypes.c_long, ctypes.c_void_p, ctypes.c_void_p]
-    if libc.ptrace(request, task, None, None) != 0:
-        raise OSError(ctypes.get_errno(), "ptrace")
-
-
 def test_a_hung_worker_stops_the_watchdog(io, pool, resources, tmp_path):
     """One of two workers is held by a debugger: the other serves on, but the manager hears no more that all is well."""
     manager = resources(Manager(str(tmp_path / "notify")))
@@ -86,23 +79,13 @@ def test_a_hung_worker_stops_the_watchdog(io, pool, resources, tmp_path):
         manager.until("READY=1")
         for _ in range(3):
             manager.until("WATCHDOG=1")
-        tasks = pathlib.Path(f"/proc/{proxy.pid}/task")
-        worker = next(int(t.name) for t in tasks.iterdir() if (t / "comm").read_text() == "worker-1\n")
-        attach, detach = 16, 17
-        try:
-            ptrace(attach, worker)
-        except OSError:
-            pytest.skip("this machine allows no ptrace")
-        os.waitpid(worker, 0x40000000)  # __WALL
-        try:
+        with held(proxy, 1):
             wait_until(lambda: "a worker does not turn" in proxy.output())
             manager.drain()
             manager.sock.settimeout(1)
             with pytest.raises(TimeoutError):
                 manager.message()
             manager.sock.settimeout(20 * harness.SCALE)
-        finally:
-            ptrace(detach, worker)
         manager.until("WATCHDOG=1")
         wait_until(lambda: "all workers turn again" in proxy.output())
 

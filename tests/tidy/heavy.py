@@ -22,7 +22,7 @@ ALLOWED = {
     "openssl/": ("src/net/tls_", "src/access/", "src/proxy/script_cache", "src/proxy/redis_acl",
                  "bench/loadgen/channel"),
     "sys/epoll.h": ("src/net/", "bench/"),
-    "nlohmann/json.hpp": ("src/hashing/", "src/admin/", "src/slowlog/json", "src/ctl/", "bench/", "tests/"),
+    "nlohmann/json.hpp": ("src/hashing/", "src/admin/", "src/slowlog/json", "src/ctl/", "src/otlp/", "bench/", "tests/"),
     "regex": (),
     "iostream": ("apps/", "bench/"),
 }

@@ -1,5 +1,5 @@
 #pragma once
-// OpenStreams: the responses of a server that are being streamed. On the server's thread.
+// ServerStreams: the responses of a server that are being streamed. On the server's thread.
 
 #include <chrono>
 #include <memory>
@@ -14,13 +14,13 @@ struct evhttp_request;
 
 namespace overlord::http {
 
-class OpenStreams {
+class ServerStreams {
  public:
-  explicit OpenStreams(event_base& base);
+  explicit ServerStreams(event_base& base);
   // Ends them all.
-  ~OpenStreams();
-  OpenStreams(const OpenStreams&) = delete;
-  OpenStreams& operator=(const OpenStreams&) = delete;
+  ~ServerStreams();
+  ServerStreams(const ServerStreams&) = delete;
+  ServerStreams& operator=(const ServerStreams&) = delete;
 
   // The message's headers are set. patience: for a client that takes nothing.
   void start(evhttp_request& message, int status, std::shared_ptr<Stream> stream, std::chrono::seconds patience);

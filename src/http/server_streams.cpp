@@ -1,4 +1,4 @@
-#include "http/open_streams.h"
+#include "http/server_streams.h"
 
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -22,18 +22,18 @@ constexpr size_t kMostUnread = 4096;
 
 }  // namespace
 
-OpenStreams::OpenStreams(event_base& base)
+ServerStreams::ServerStreams(event_base& base)
     : timer_(::event_new(
                  &base, -1, EV_PERSIST,
-                 [](evutil_socket_t, short, void* self) { static_cast<OpenStreams*>(self)->tick(); }, this),
+                 [](evutil_socket_t, short, void* self) { static_cast<ServerStreams*>(self)->tick(); }, this),
              ::event_free) {}
 
-OpenStreams::~OpenStreams() {
+ServerStreams::~ServerStreams() {
   for (const One& one : open_) ::evhttp_send_reply_end(one.message);
 }
 
-void OpenStreams::start(evhttp_request& message, int status, std::shared_ptr<Stream> stream,
-                        std::chrono::seconds patience) {
+void ServerStreams::start(evhttp_request& message, int status, std::shared_ptr<Stream> stream,
+                          std::chrono::seconds patience) {
   ::evhttp_add_header(::evhttp_request_get_output_headers(&message), "Connection", "close");
   ::evhttp_send_reply_start(&message, status, nullptr);
   if (evhttp_connection* connection = ::evhttp_request_get_connection(&message)) {
@@ -46,12 +46,12 @@ void OpenStreams::start(evhttp_request& message, int status, std::shared_ptr<Str
   ::event_add(timer_.get(), &kPeriod);
 }
 
-void OpenStreams::tick() {
+void ServerStreams::tick() {
   std::erase_if(open_, [](One& one) { return !feed(one); });
   if (open_.empty()) ::event_del(timer_.get());
 }
 
-bool OpenStreams::feed(One& one) {
+bool ServerStreams::feed(One& one) {
   evhttp_connection* connection = ::evhttp_request_get_connection(one.message);
   if (connection == nullptr) {  // the client is gone; this frees the request
     ::evhttp_send_reply_end(one.message);
