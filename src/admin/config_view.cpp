@@ -2,10 +2,12 @@
 
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "admin/json_response.h"
 #include "admin/views.h"
+#include "config/diff_keys.h"
 
 namespace overlord::admin {
 namespace {
@@ -29,6 +31,19 @@ Json limits_json(const config::Limits& limits) {
           {"max_request_size", limits.max_request_size}, {"max_arguments", limits.max_arguments},
           {"max_pipeline", limits.max_pipeline},         {"max_client_buffer", limits.max_client_buffer},
           {"max_node_queue", limits.max_node_queue},     {"max_leased_connections", limits.max_leased_connections}};
+}
+
+// Every other key, by the rows that a reload compares, so that a new key is shown without a line here.
+template <typename Config>
+void add_rest(Json& out, std::span<const config::DiffRow<Config>> rows, const Config& of) {
+  for (const config::DiffRow<Config>& row : rows) {
+    const std::string key(row.key);
+    if (out.contains(key) || (out.contains("limits") && out["limits"].contains(key))) continue;
+    const std::string text = row.text(of);
+    const Json value = Json::parse(text, nullptr, false);
+    const bool plain = value.is_number() || value.is_boolean() || value.is_string();
+    out[key] = row.secret ? secret(text) : plain ? value : Json(text);
+  }
 }
 
 Json cluster_json(const config::ClusterConfig& c) {
@@ -70,6 +85,7 @@ Json cluster_json(const config::ClusterConfig& c) {
               {"tls", tls_json(c.tls)},
               {"backend_tls", c.backend_tls_on ? tls_json(c.backend_tls) : Json(nullptr)},
               {"limits", limits_json(c.limits)}};
+  add_rest(out, config::cluster_diff_rows(), c);
   return out;
 }
 
@@ -82,6 +98,7 @@ http::Response config_page(const proxy::Proxy& proxy) {
                {"process",
                 {{"stat", process.stat},
                  {"log", process.log.file},
+                 {"log_level", to_string(process.log.level)},
                  {"log_vl", process.log.verbosity},
                  {"read_timeout", process.read_timeout.count()},
                  {"write_timeout", process.write_timeout.count()},
@@ -92,6 +109,7 @@ http::Response config_page(const proxy::Proxy& proxy) {
                  {"otlp_sample", process.otlp.sample},
                  {"workers", config::resolved_workers(process)},
                  {"io", config::to_string(process.io)}}}};
+  add_rest(page["process"], config::process_diff_rows(), process);
   Json clusters = Json::array();
   for (const config::ClusterSnapshot& cluster : running.clusters) clusters.push_back(cluster_json(*cluster));
   page["clusters"] = clusters;

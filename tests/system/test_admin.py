@@ -1,6 +1,7 @@
 """The HTTP pages for operators: what they tell is true, and none of it is a secret."""
 
 import json
+import re
 import socket
 
 import pytest
@@ -78,6 +79,21 @@ def test_config_hides_secrets(watched):
     assert page["clusters"][1]["limits"]["max_pipeline"] == 1024
     assert not any(secret in watched.page(path) for secret in SECRETS
                    for path in ("/clusters", "/backends", "/clients", "/metrics"))
+
+
+def test_config_shows_every_key(watched):
+    """All keys of docs/config.md, but those that only say where a value is read from."""
+    elsewhere = {"debug", "listen_proto", "listen_tls_proto", "password_file", "users_file"}
+    page = json.loads(watched.page("/config"))
+    process, cluster = page["process"], page["clusters"][0]
+    shown = {"The proxy file": process, "The proxy file: [proxy]": process,
+             "The cluster file: [[clusters]]": {**cluster, **cluster["limits"]}}
+    manual = (harness.REPO / "docs" / "config.md").read_text()
+    for heading, where in shown.items():
+        part = manual.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+        keys = set(re.findall(r"^\| `(\w+)` \|", part, re.M))
+        assert len(keys) >= 8, heading
+        assert {key for key in keys - elsewhere if not key.endswith("_auth_file")} <= set(where), heading
 
 
 def test_explain_names_the_node_that_has_the_key(watched, pool, keys):
