@@ -1,5 +1,6 @@
 """TLS and mutual TLS towards clients and backends: real redis-server and memcached with TLS behind."""
 
+import contextlib
 import hashlib
 import random
 import socket
@@ -417,3 +418,19 @@ def test_check_finds_what_a_start_would(made, tmp_path):
         assert code == 0 and "warning" in text and expected in text, (keys, text)
 
 
+
+
+def test_refused_clients_of_a_full_cluster(made, io, pool):
+    """One more than max_clients is closed before its handshake, without a word that it would take for one; who is in stays."""
+    cluster = TlsCluster("redis", pool.backends("redis", 1), max_clients=2, **made.listener())
+    with harness.Proxy(cluster, io=io) as proxy:
+        wait_until(lambda: proxy.clients() == 0)
+        with secure(RedisConn, cluster.address, made.context()) as first, RedisConn(cluster.plain_address) as second:
+            assert first.cmd("PING") == second.cmd("PING") == "PONG"
+            for _ in range(3):
+                with contextlib.suppress(ConnectionResetError, BrokenPipeError), Conn(cluster.address) as refused:
+                    assert refused.rest() == b""
+                with pytest.raises((ssl.SSLError, ConnectionResetError, BrokenPipeError)):
+                    secure(RedisConn, cluster.address, made.context())
+            assert first.cmd("PING") == second.cmd("PING") == "PONG"
+            wait_until(lambda: "refused a client, max_clients = 2" in proxy.output())
