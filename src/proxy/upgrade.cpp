@@ -44,6 +44,10 @@ Result<void> check_program(const std::string& path) {
   if ((status.st_uid != 0 && status.st_uid != ::geteuid()) || (status.st_mode & S_IWOTH) != 0) {
     return fail(path + " belongs to another user, or everybody may write to it: it is not started");
   }
+  // Who reaches the admin address is not to start whatever else there is on the machine.
+  constexpr std::string_view kName = "overlord-proxy";
+  const std::string_view file = std::string_view(path).substr(path.rfind('/') + 1);
+  if (!file.starts_with(kName)) return fail(path + " is not started: its name must begin with overlord-proxy");
   return {};
 }
 

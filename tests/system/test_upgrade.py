@@ -138,7 +138,7 @@ def test_nobody_is_refused_and_no_answer_is_wrong(line, workers):
 
 def take_by_hand(proxy, workers):
     """As ctl does it, but with another number of workers: by a program in front of the real one."""
-    script = proxy.folder / "start-it"
+    script = proxy.folder / "overlord-proxy-other-workers"
     script.write_text('#!/bin/bash\nexec %s "$@" -workers %d\n' % (harness.PROXY, workers))
     script.chmod(0o755)
     return proxy.upgrade("--binary", str(script))
@@ -177,7 +177,7 @@ class Killed:
 def test_a_new_process_that_fails_changes_nothing(line, resources, keys, how):
     proxy = line()
     client = resources(RedisConn(proxy.clusters[0].address))
-    script = proxy.folder / "fails"
+    script = proxy.folder / "overlord-proxy-fails"
     before = proxy.cluster_file.read_text()
     script.write_text("#!/bin/bash\n" + ("exit 3\n" if how == "ends at once" else f'exec {harness.PROXY} "$@"\n'))
     script.chmod(0o755)
@@ -205,10 +205,10 @@ def test_a_new_process_that_fails_changes_nothing(line, resources, keys, how):
 
 def test_what_may_not_be_started(line):
     proxy = line()
-    writable = proxy.folder / "writable"
+    writable = proxy.folder / "overlord-proxy-writable"
     shutil.copy("/bin/true", writable)
     writable.chmod(0o777)
-    for path, why in ((str(writable), "everybody may write"), ("/etc/passwd", "is no program"), ("/none", "No such file")):
+    for path, why in ((str(writable), "everybody may write"), ("/etc/passwd", "is no program"), ("/none", "No such file"), ("/bin/true", "must begin with overlord-proxy")):
         done = proxy.ctl("upgrade", "--binary", path)
         assert done.returncode == 1 and why in done.stderr, done.stderr
 
