@@ -96,7 +96,7 @@ def test_random_bytes(proxy, keys):
     """Random and randomly damaged requests on both protocols."""
     r = keys.random
     seeds = [*MC_KILLERS.values(), *RESP_KILLERS.values(), resp("SET", "k", "v"), resp("MGET", "a", "b"),
-             b"set k 0 0 3\r\nabc\r\nget k\r\n"]
+             b"set hostile 0 0 3\r\nabc\r\nget hostile\r\n"]
     seeds = [s[:300] for s in seeds]
     for _ in range(harness.load(400)):
         if r.random() < 0.3:

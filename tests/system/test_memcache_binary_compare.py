@@ -16,6 +16,26 @@ COUNTS = [Op.INCR, Op.DECR, Op.INCRQ, Op.DECRQ]
 DELETES = [Op.DELETE, Op.DELETEQ]
 
 
+# Servers of their own: keys made of sizes at random are those of other tests now and then.
+@pytest.fixture(scope="module")
+def nodes():
+    made = [harness.Memcached(options=["-I", "8m"]) for _ in range(3)]
+    yield made
+    for node in made:
+        node.kill_now()
+
+
+@pytest.fixture(scope="module", params=harness.io_drivers())
+def proxy(request, nodes):
+    with harness.Proxy(harness.memcache(nodes[1:]), io=request.param) as running:
+        yield running
+
+
+@pytest.fixture
+def mc_direct(nodes):
+    return nodes[0]
+
+
 @pytest.fixture
 def pair(proxy, mc_direct):
     made = [BinaryConn(proxy.clusters[0].address), BinaryConn(mc_direct.address)]
