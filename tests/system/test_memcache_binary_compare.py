@@ -187,7 +187,7 @@ LIES = {
     "opcode 0xff": frame(0xff),
     "magic of a reply": frame(Op.GET, b"k", magic=0x81),
     "text": b"version\r\n" + b" " * 24,
-    "data type and vbucket": frame(Op.GET, b"k", data_type=5, vbucket=9),
+    "data type and vbucket": frame(Op.GET, b"never-stored", data_type=5, vbucket=9),
     "quit": frame(Op.QUIT),
     "quitq": frame(Op.QUITQ),
 }
