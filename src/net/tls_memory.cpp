@@ -64,7 +64,15 @@ struct Ending {
   }
 };
 
+// From the first block on: OpenSSL gives back what it has of a thread when the thread's own objects are gone already, and
+// one that were made then would never be destroyed.
+void await_end() {
+  static thread_local const Ending ending;
+  (void)ending;
+}
+
 void* take_from(Store& store, const Kind& kind) {
+  if (!t_ended) await_end();
   void* const block = store.take();
   return block != nullptr ? block : std::malloc(kind.most);
 }
@@ -82,8 +90,7 @@ void give(void* memory, const char*, int) {
   const bool record = size >= kRecords.most && size < kRecords.most + kSlack;
   const bool small = size >= kSmall.most && size < kSmall.most + kSmallSlack;
   if (t_ended || (!record && !small)) return std::free(memory);
-  static thread_local const Ending ending;
-  (void)ending;
+  await_end();
   const bool kept = record ? t_records.keep(memory, kRecords.kept) : t_small.keep(memory, kSmall.kept);
   if (!kept) std::free(memory);
 }
