@@ -64,7 +64,8 @@ void check_apart(const Layout& layout, const std::string& what, Place place, std
 
 void check_shards(const Rules& rules, const Layout& layout, std::vector<std::string>& faults) {
   std::map<uint32_t, std::pair<uint32_t, uint32_t>> shards;
-  for (const Node& node : layout.nodes) ++(node.role == Role::master ? shards[node.shard].first : shards[node.shard].second);
+  for (const Node& node : layout.nodes)
+    ++(node.role == Role::master ? shards[node.shard].first : shards[node.shard].second);
   for (const auto& [shard, members] : shards) {
     if (members.first == 1 && members.second == rules.replicas) continue;
     faults.push_back("shard " + std::to_string(shard) + " has " + std::to_string(members.first) + " masters and " +

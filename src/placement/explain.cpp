@@ -50,14 +50,15 @@ class Explainer {
   std::string node(size_t added) const {
     const Node& node = plan_.after.nodes[plan_.added[added]];
     std::string text = shown(node);
-    if (rules_.replicas > 0) text += ", " + std::string(role_name(node.role)) + " of shard " + std::to_string(node.shard);
+    if (rules_.replicas > 0)
+      text += ", " + std::string(role_name(node.role)) + " of shard " + std::to_string(node.shard);
     if (!plan_.removed.empty()) text += ", in place of " + shown(plan_.removed[added]);
     const auto host = fleet_.find(node.host);
     if (!host) return text;
     const auto index = static_cast<uint32_t>(*host);
     const uint32_t there = before_.count(Level::host, index).nodes;
-    text += ": the host had " + (there == 0 ? "no node" : counted(there, "node")) + " of this cluster and memory and cpus for " +
-            std::to_string(before_.resources(index, kMaxNodes));
+    text += ": the host had " + (there == 0 ? "no node" : counted(there, "node")) +
+            " of this cluster and memory and cpus for " + std::to_string(before_.resources(index, kMaxNodes));
     if (!fleet_[index].zone.empty()) text += ", zone " + fleet_[index].zone;
     if (!fleet_[index].rack.empty()) text += ", rack " + fleet_[index].rack;
     return text + company(plan_.added[added], index);

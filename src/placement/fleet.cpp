@@ -101,8 +101,7 @@ void Fleet::number_labels() {
   places_.reserve(hosts_.size());
   for (const Host& host : hosts_) {
     const uint32_t zone = zones.try_emplace(host.zone, static_cast<uint32_t>(zones.size())).first->second;
-    const uint32_t rack =
-        racks.try_emplace({host.zone, host.rack}, static_cast<uint32_t>(racks.size())).first->second;
+    const uint32_t rack = racks.try_emplace({host.zone, host.rack}, static_cast<uint32_t>(racks.size())).first->second;
     uint32_t ports = 0;
     uint32_t bus_ports = 0;
     for (const PortRange range : host.ports) {

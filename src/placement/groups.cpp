@@ -132,7 +132,8 @@ class Former {
     return std::ranges::any_of(used_, [&](const Supply* used) { return apart(*used) == apart(supply); });
   }
   bool shares(const Supply& supply, size_t level) const {
-    return std::ranges::any_of(used_, [&](const Supply* used) { return domain(level, *used) == domain(level, supply); });
+    return std::ranges::any_of(used_,
+                               [&](const Supply* used) { return domain(level, *used) == domain(level, supply); });
   }
 
   void take(Supply& supply, bool master) {

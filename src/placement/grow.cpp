@@ -20,7 +20,8 @@ class Growth {
       if (!board.usable(host)) continue;
       const Board::Count left = board.left(Level::host, host);
       const uint32_t nodes = board.room(host, std::min(shards, left.nodes));
-      if (nodes > 0) rooms_.push_back({host, nodes, std::min(nodes, left.masters), board.resources(host, kUnlimited)});
+      if (nodes == 0) continue;
+      rooms_.push_back({host, nodes, std::min(nodes, left.masters), board.resources(host, kUnlimited)});
     }
   }
 
@@ -93,7 +94,8 @@ class Growth {
     Field result = field([](uint32_t, uint32_t masters) { return masters; }, 1);
     for (const Room& room : rooms_) {
       const uint32_t load = board_.count(Level::host, room.host).masters;
-      result.candidates.push_back({room.host, board_.domain(Level::rack, room.host), load, room.masters, room.capacity});
+      result.candidates.push_back(
+          {room.host, board_.domain(Level::rack, room.host), load, room.masters, room.capacity});
     }
     return result;
   }

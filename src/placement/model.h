@@ -88,9 +88,9 @@ inline Rules dist_rules(uint64_t memory_mib, uint64_t cpu_milli) {
 /// What to do: the cluster as it will be, and what of it is new.
 struct Plan {
   Layout after;
-  std::vector<size_t> added;   // indexes into after.nodes
-  std::vector<Node> removed;   // where nodes are replaced, removed[i] is what added[i] stands in for
-  bool whole_chunks = false;   // each host got as many masters as replicas, in chunks: four nodes on two hosts
+  std::vector<size_t> added;       // indexes into after.nodes
+  std::vector<Node> removed;       // where nodes are replaced, removed[i] is what added[i] stands in for
+  bool whole_chunks = false;       // each host got as many masters as replicas, in chunks: four nodes on two hosts
   std::vector<std::string> notes;  // for the operator: what was broken before and remains so
 };
 

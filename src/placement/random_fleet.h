@@ -72,7 +72,8 @@ inline std::string shown(const std::vector<Host>& hosts, const Rules& rules) {
   for (const Host& host : hosts) {
     text += host.name + " " + host.zone + "/" + host.rack + " " + std::to_string(host.memory_mib) + " MiB " +
             std::to_string(host.cpu_milli) + " mcpu ports";
-    for (const PortRange range : host.ports) text += " " + std::to_string(range.first) + "-" + std::to_string(range.last);
+    for (const PortRange range : host.ports)
+      text += " " + std::to_string(range.first) + "-" + std::to_string(range.last);
     text += " taken";
     for (const uint16_t port : host.taken) text += " " + std::to_string(port);
     text += host.draining ? " draining\n" : "\n";

@@ -32,7 +32,7 @@ uint64_t per_host(const Board& board, uint32_t host, uint64_t needed) {
 struct Resource {
   std::string_view name;
   uint64_t each;
-  uint64_t Host::*free;
+  uint64_t Host::* free;
   std::string (*amount)(uint64_t);
 };
 
@@ -75,7 +75,8 @@ void weigh_domains(const Board& board, Level level, uint64_t masters_after, std:
   const bool limited = board.limited(level);
   uint64_t needed = level <= board.apart() ? size : 1;
   if (limited) {
-    needed = std::max({needed, divided_up(masters_after, limit.masters), divided_up(masters_after * size, limit.nodes)});
+    needed =
+        std::max({needed, divided_up(masters_after, limit.masters), divided_up(masters_after * size, limit.nodes)});
   }
   std::unordered_set<uint32_t> there;
   for (uint32_t host = 0; host < board.hosts(); ++host) {
@@ -83,8 +84,8 @@ void weigh_domains(const Board& board, Level level, uint64_t masters_after, std:
   }
   if (there.size() >= needed) return;
   const std::string name(level_name(level));
-  std::string reason = name + "s: " + std::to_string(there.size()) + " may be used, " + std::to_string(needed) +
-                       " are needed: ";
+  std::string reason =
+      name + "s: " + std::to_string(there.size()) + " may be used, " + std::to_string(needed) + " are needed: ";
   if (limited) {
     const std::string what = size == 1 ? "node" : "master";
     reason += "so that the loss of one leaves more than half, a " + name + " may hold at most " +
@@ -191,11 +192,15 @@ std::optional<Objections::Kind> objection(const Board& board, uint32_t host, uin
 }
 
 std::string Objections::text() const {
-  static constexpr std::array<std::string_view, 9> words = {
-      "not known",          "draining",         "without the labels that are required",
-      "to be left",         "in the way of its shard's other nodes",
-      "at the limit of half", "short of memory", "short of cpus",
-      "short of ports"};
+  static constexpr std::array<std::string_view, 9> words = {"not known",
+                                                            "draining",
+                                                            "without the labels that are required",
+                                                            "to be left",
+                                                            "in the way of its shard's other nodes",
+                                                            "at the limit of half",
+                                                            "short of memory",
+                                                            "short of cpus",
+                                                            "short of ports"};
   std::string text;
   uint32_t total = 0;
   for (size_t kind = 0; kind < words.size(); ++kind) {

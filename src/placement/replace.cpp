@@ -33,7 +33,11 @@ struct Unit {
 class Replacer {
  public:
   Replacer(Board& board, const Layout& running, std::span<const size_t> leaving, const std::vector<bool>& barred)
-      : board_(board), running_(running), barred_(barred), links_(board, running), rooms_(board.hosts(), kNowhere),
+      : board_(board),
+        running_(running),
+        barred_(barred),
+        links_(board, running),
+        rooms_(board.hosts(), kNowhere),
         used_(board.hosts()) {
     for (size_t i = 0; i < running.nodes.size(); ++i) {
       shards_[running.nodes[i].shard].push_back(i);
@@ -185,7 +189,9 @@ class Replacer {
   }
 
   // Whether the hosts that `unit` could get when `other` leaves its host are more than that host.
-  bool wide() const { return board_.limited(Level::rack) || board_.limited(Level::zone) || board_.apart() != Level::host; }
+  bool wide() const {
+    return board_.limited(Level::rack) || board_.limited(Level::zone) || board_.apart() != Level::host;
+  }
 
   bool make_way(Unit& unit, uint32_t depth) {
     if (depth > kDepth) return false;

@@ -8,75 +8,77 @@ namespace overlord::placement {
 
 namespace {
 
-using Key = std::tuple<uint32_t, uint32_t, uint32_t, uint64_t, uint32_t>;  // host, zone and rack load, size, host
+// Load of the host, the zone, the rack; then what is free there, the other way round; then the host's number.
+using Key = std::tuple<uint32_t, uint32_t, uint32_t, uint64_t, uint32_t>;
+using Queue = std::priority_queue<std::pair<Key, uint32_t>, std::vector<std::pair<Key, uint32_t>>, std::greater<>>;
 
-// The candidates of each rack are a heap of their own, so that what one rack is given changes the keys of racks, not
-// of all hosts in them.
+// Heaps within heaps: of zones, of the racks of each zone, of the hosts of each rack. A unit that is given changes the
+// keys of one host, its rack and its zone alone, so nothing in a heap is ever out of date.
 class Spreader {
-  auto worse() const {
-    return [this](uint32_t a, uint32_t b) {
-      const Candidate& x = field_.candidates[a];
-      const Candidate& y = field_.candidates[b];
-      return std::tuple(x.load + x.given, y.capacity - y.given, x.host) > std::tuple(y.load + y.given, x.capacity - x.given, y.host);
-    };
-  }
-
  public:
-  explicit Spreader(Field& field) : field_(field), heaps_(field.racks.size()) {
+  explicit Spreader(Field& field) : field_(field), hosts_(field.racks.size()), racks_(field.zones.size()) {
     for (uint32_t i = 0; i < field.candidates.size(); ++i) {
-      if (field.candidates[i].room > 0) heaps_[field.candidates[i].rack].push_back(i);
+      if (field.candidates[i].room > 0) hosts_[field.candidates[i].rack].push_back(i);
     }
-    for (uint32_t rack = 0; rack < heaps_.size(); ++rack) {
-      std::ranges::make_heap(heaps_[rack], worse());
-      if (!heaps_[rack].empty()) racks_.emplace(key(rack), rack);
+    for (uint32_t rack = 0; rack < hosts_.size(); ++rack) {
+      std::ranges::make_heap(hosts_[rack], Worse{field_.candidates});
+      push_rack(rack);
     }
+    for (uint32_t zone = 0; zone < racks_.size(); ++zone) push_zone(zone);
   }
 
   bool give_one() {
-    while (!racks_.empty()) {
-      const auto [known, rack] = racks_.top();
-      racks_.pop();
-      Domain& domain = field_.racks[rack];
-      Domain& zone = field_.zones[domain.zone];
-      if (domain.room == 0 || zone.room == 0) continue;
-      // Keys only grow: one that is out of date is put back where it belongs now.
-      if (const Key now = key(rack); now != known) {
-        racks_.emplace(now, rack);
-        continue;
-      }
-      take(rack, domain, zone);
-      return true;
-    }
-    return false;
-  }
-
- private:
-  void take(uint32_t rack, Domain& domain, Domain& zone) {
-    std::vector<uint32_t>& heap = heaps_[rack];
-    std::ranges::pop_heap(heap, worse());
+    if (zones_.empty()) return false;
+    const uint32_t zone = zones_.top().second;
+    zones_.pop();
+    const uint32_t rack = racks_[zone].top().second;
+    racks_[zone].pop();
+    std::vector<uint32_t>& heap = hosts_[rack];
+    const Worse worse{field_.candidates};
+    std::ranges::pop_heap(heap, worse);
     Candidate& chosen = field_.candidates[heap.back()];
     ++chosen.given;
-    for (Domain* each : {&domain, &zone}) {
-      ++each->load;
-      if (each->room != kUnlimited) --each->room;
-    }
     if (chosen.given < chosen.room) {
-      std::ranges::push_heap(heap, worse());
+      std::ranges::push_heap(heap, worse);
     } else {
       heap.pop_back();
     }
-    if (!heap.empty()) racks_.emplace(key(rack), rack);
+    for (Domain* domain : {&field_.racks[rack], &field_.zones[zone]}) {
+      ++domain->load;
+      if (domain->room != kUnlimited) --domain->room;
+    }
+    push_rack(rack);
+    push_zone(zone);
+    return true;
   }
 
-  Key key(uint32_t rack) const {
-    const Candidate& best = field_.candidates[heaps_[rack].front()];
+ private:
+  struct Worse {
+    const std::vector<Candidate>& all;
+    bool operator()(uint32_t a, uint32_t b) const { return of(a) > of(b); }
+    std::tuple<uint32_t, uint64_t, uint32_t> of(uint32_t i) const {
+      return {all[i].load + all[i].given, UINT64_MAX - (all[i].capacity - all[i].given), all[i].host};
+    }
+  };
+
+  void push_rack(uint32_t rack) {
     const Domain& domain = field_.racks[rack];
-    return {best.load + best.given, field_.zones[domain.zone].load, domain.load, UINT64_MAX - (best.capacity - best.given), best.host};
+    if (hosts_[rack].empty() || domain.room == 0) return;
+    const auto [load, size, host] = Worse{field_.candidates}.of(hosts_[rack].front());
+    racks_[domain.zone].push({{load, 0, domain.load, size, host}, rack});
+  }
+
+  void push_zone(uint32_t zone) {
+    if (racks_[zone].empty() || field_.zones[zone].room == 0) return;
+    Key key = racks_[zone].top().first;
+    std::get<1>(key) = field_.zones[zone].load;
+    zones_.push({key, zone});
   }
 
   Field& field_;
-  std::vector<std::vector<uint32_t>> heaps_;
-  std::priority_queue<std::pair<Key, uint32_t>, std::vector<std::pair<Key, uint32_t>>, std::greater<>> racks_;
+  std::vector<std::vector<uint32_t>> hosts_;  // by rack: indexes of candidates
+  std::vector<Queue> racks_;                  // by zone
+  Queue zones_;
 };
 
 }  // namespace
