@@ -67,6 +67,16 @@ TEST(Fleet, GivesBackWhatItTook) {
   EXPECT_EQ(fleet[0], one);
 }
 
+TEST(Fleet, AddsOffersOfOneHostUp) {
+  const Fleet fleet(
+      {{.name = "a", .memory_mib = 100, .cpu_milli = 1000, .ports = {{7000, 7001}}, .taken = {1}},
+       {.name = "b", .memory_mib = 7},
+       {.name = "a", .rack = "r", .memory_mib = 50, .cpu_milli = 500, .ports = {{7002, 7002}}, .taken = {1}}});
+  ASSERT_EQ(fleet.size(), 2);
+  const Host sum{.name = "a", .rack = "r", .memory_mib = 150, .cpu_milli = 1500, .ports = {{7000, 7002}}, .taken = {1}};
+  EXPECT_EQ(fleet[0], sum);
+}
+
 TEST(Spreading, NothingBeyondTheRoomOfRacksAndZones) {
   Field field;
   field.zones = {{.room = 5}, {}};
