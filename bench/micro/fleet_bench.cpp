@@ -2,6 +2,7 @@
 // large as the fleet, and recovering a lost host.
 #include <benchmark/benchmark.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -58,15 +59,25 @@ BENCHMARK_CAPTURE(one_cluster, redis_cluster_16384, chunk_rules(1024, 1000), 16'
 BENCHMARK_CAPTURE(one_cluster, redis_cluster_16383_odd, chunk_rules(1024, 1000), 16'383)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(one_cluster, memcache_100000, dist_rules(1024, 1000), 100'000)->Unit(benchmark::kMillisecond);
 
-void lost_host(benchmark::State& state) {
+void lost_hosts(benchmark::State& state, uint64_t room) {
   const Rules rules = chunk_rules(1024, 1000);
   Fleet fleet = hosts(10'000, 12);
-  const Outcome made = create(fleet, rules, 1000);
+  const Outcome made = create(fleet, rules, 16'384);
   fleet.take(made->after.nodes, rules);
-  const std::vector<std::string> lost{made->after.nodes.front().host};
-  for (auto _ : state) benchmark::DoNotOptimize(recover(fleet, rules, made->after, lost));
+  std::vector<std::string> lost;
+  for (int64_t i = 0; i < state.range(0); ++i) lost.push_back(fleet[static_cast<size_t>(i)].name);
+  // Few of the hosts that remain have room, `room` in all.
+  std::vector<Host> left(fleet.hosts().begin(), fleet.hosts().end());
+  for (size_t i = left.size(); i-- > 0;) {
+    const uint64_t here = std::min<uint64_t>(room, 4);
+    room -= here;
+    left[i].memory_mib = here * 1024;
+  }
+  const Fleet tight(std::move(left));
+  for (auto _ : state) benchmark::DoNotOptimize(recover(tight, rules, made->after, lost));
 }
-BENCHMARK(lost_host)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(lost_hosts, room_for_all, 1'000'000)->Arg(1)->Arg(40)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(lost_hosts, too_little_room, 200)->Arg(400)->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace overlord::placement

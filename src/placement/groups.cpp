@@ -18,26 +18,25 @@ Links::Links(const Board& board, const Layout& layout) {
 namespace {
 
 // Why this cannot fail: before each step, with R groups still to form, no domain has more than R nodes left, and R * size
-// are left in all. So at most `size` domains have exactly R; these must take part now, and when they do, no domain has
-// more than R - 1 left for R - 1 groups. The choice of the master only has to leave replicas where they are needed;
-// one that does always exists (docs/placement.md).
+// are left in all. So at most `size` domains have exactly R; they are due: they must take part now, and when they do, no
+// domain has more than R - 1 left for R - 1 groups. docs/placement.md shows that whichever domain gives the master, the
+// due ones and enough others have replicas.
 class Former {
  public:
   Former(const Board& board, Links& links, std::vector<Supply> supplies, uint32_t groups, uint32_t size, bool chunks)
       : board_(board), links_(links), supplies_(std::move(supplies)), left_(groups), size_(size), chunks_(chunks) {
     for (size_t level = 0; level < 3; ++level) totals_[level].resize(board.domains(static_cast<Level>(level)));
-    replicas_.resize(board.domains(board.apart()));
+    seen_.resize(board.domains(board.apart()));
     link_.resize(board.hosts());
     for (const Supply& supply : supplies_) {
       const uint32_t nodes = supply.masters + supply.replicas;
       for (size_t level = 0; level < 3; ++level) totals_[level][domain(level, supply)] += nodes;
-      replicas_[apart(supply)] += chunks ? supply.masters : supply.replicas;
     }
   }
 
   Group form() {
     Group group{};
-    survey();
+    count_due();
     Supply& first = choose_master();
     take(first, true);
     group[0] = first.host;
@@ -69,28 +68,14 @@ class Former {
   uint32_t& apart_total(uint32_t at) { return totals_[static_cast<size_t>(board_.apart())][at]; }
   bool due(const Supply& supply) { return apart_total(apart(supply)) == left_; }
 
-  // Counts domains, each where its first host comes by.
-  void survey() {
-    due_ = due_without_replicas_ = with_replicas_ = 0;
-    seen_.assign(replicas_.size(), false);
+  // Each domain counts where its first host comes by.
+  void count_due() {
+    due_ = 0;
+    seen_.assign(seen_.size(), false);
     for (const Supply& supply : supplies_) {
-      const uint32_t at = apart(supply);
-      if (seen_[at]) continue;
-      seen_[at] = true;
-      with_replicas_ += replicas_[at] > 0;
-      if (!due(supply)) continue;
-      ++due_;
-      due_without_replicas_ += replicas_[at] == 0;
+      if (due(supply) && !seen_[apart(supply)]) ++due_;
+      seen_[apart(supply)] = true;
     }
-  }
-
-  bool may_be_master(const Supply& supply) {
-    if (supply.masters == 0) return false;
-    const uint32_t at = apart(supply);
-    const bool is_due = due(supply);
-    const bool none = replicas_[at] == 0;
-    return due_ - is_due <= size_ - 1 && due_without_replicas_ == (is_due && none ? 1U : 0U) &&
-           with_replicas_ - !none >= size_ - 1;
   }
 
   // Where most is left, so that what is left stays easy to combine.
@@ -99,7 +84,7 @@ class Former {
     std::tuple<uint32_t, uint32_t, uint32_t> most{};
     for (Supply& supply : supplies_) {
       const std::tuple value{total(supply, 2), total(supply, 1), supply.masters + supply.replicas};
-      if ((best != nullptr && value <= most) || !may_be_master(supply)) continue;
+      if (supply.masters == 0 || (best != nullptr && value <= most)) continue;
       best = &supply;
       most = value;
     }
@@ -139,7 +124,6 @@ class Former {
   void take(Supply& supply, bool master) {
     --(master || chunks_ ? supply.masters : supply.replicas);
     for (size_t level = 0; level < 3; ++level) --totals_[level][domain(level, supply)];
-    if (!master || chunks_) --replicas_[apart(supply)];
   }
 
   const Board& board_;
@@ -149,13 +133,10 @@ class Former {
   uint32_t size_;
   bool chunks_;
   std::vector<uint32_t> totals_[3];  // by level and domain
-  std::vector<uint32_t> replicas_;   // by domain of the level that is kept apart
   std::vector<uint32_t> link_;       // with the master of the group that is being formed
   std::vector<const Supply*> used_;
   std::vector<bool> seen_;
   uint32_t due_ = 0;  // domains that must take part
-  uint32_t due_without_replicas_ = 0;
-  uint32_t with_replicas_ = 0;
 };
 
 }  // namespace

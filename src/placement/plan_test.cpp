@@ -279,6 +279,76 @@ TEST(Recover, OneNodeMakesWayForAnother) {
   EXPECT_EQ(outcome->after.nodes[1].host, "b");
 }
 
+TEST(Recover, OneNodeAfterTheOtherMakesWay) {
+  // One port each on c, d and e. Shard 2 can go to c alone, 1 to c or d, 0 to d or e; whoever comes first takes the
+  // first of these, so that the last has to move both.
+  std::vector<Host> all{host("c", 50), host("d", 40), host("e", 30), host("p", 0)};
+  for (Host& each : all) each.ports = {{7000, 7000}};
+  Rules rules = chunk();
+  rules.replicas = 2;
+  rules.survives_host_loss = false;
+  Layout running;
+  const char* others[][2] = {{"c", "p"}, {"e", "p"}, {"d", "e"}};
+  uint16_t port = 8000;
+  for (uint32_t shard = 0; shard < 3; ++shard) {
+    running.nodes.push_back({shard, Role::master, "lost", port++});
+    for (const char* other : others[shard]) running.nodes.push_back({shard, Role::replica, other, port++});
+  }
+  const std::vector<std::string> lost{"lost"};
+  const Outcome outcome = recover(Fleet(all), rules, running, lost);
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  EXPECT_EQ(outcome->after.nodes[0].host, "e");
+  EXPECT_EQ(outcome->after.nodes[3].host, "d");
+  EXPECT_EQ(outcome->after.nodes[6].host, "c");
+}
+
+TEST(Recover, TheLoadOfOneHostGoesToMany) {
+  // Four chunks of a and lost; what replaces them is spread, and of equals goes where a has no link yet.
+  std::vector<Host> all = hosts(8);
+  Layout running;
+  uint16_t port = 7000;
+  for (uint32_t shard = 0; shard < 8; shard += 2) {
+    running.nodes.push_back({shard, Role::master, "h1", port++});
+    running.nodes.push_back({shard + 1, Role::replica, "h1", port++});
+    running.nodes.push_back({shard + 1, Role::master, "lost", port++});
+    running.nodes.push_back({shard, Role::replica, "lost", port++});
+  }
+  for (uint32_t shard = 8; shard < 15;
+       ++shard) {  // one more node each on h2 to h8, of which h2 and h3 are linked to h1
+    const std::string other = "h" + std::to_string(shard - 6);
+    running.nodes.push_back({shard, Role::master, other, port++});
+    running.nodes.push_back({shard, Role::replica, shard < 10 ? "h1" : "elsewhere" + other, port++});
+  }
+  const std::vector<std::string> lost{"lost"};
+  const Outcome outcome = recover(Fleet(all), chunk(), running, lost);
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  std::map<std::string, uint32_t> chosen;
+  for (const size_t i : outcome->added) ++chosen[outcome->after.nodes[i].host];
+  EXPECT_THAT(chosen, ElementsAre(std::pair("h4", 2), std::pair("h5", 2), std::pair("h6", 2), std::pair("h7", 2)));
+}
+
+TEST(Recover, LinksThatAreMadeCountAtOnce) {
+  // Half chunks of a, b, a, b are lost, x and y are free: each of these gets one of a and one of b.
+  const std::vector<Host> all{host("a", 0), host("b", 0), host("x", 20), host("y", 20)};
+  Layout running;
+  uint16_t port = 7000;
+  for (uint32_t shard = 0; shard < 8; shard += 2) {
+    const std::string survivor = shard % 4 == 0 ? "a" : "b";
+    running.nodes.push_back({shard, Role::master, survivor, port++});
+    running.nodes.push_back({shard + 1, Role::replica, survivor, port++});
+    running.nodes.push_back({shard + 1, Role::master, "lost", port++});
+    running.nodes.push_back({shard, Role::replica, "lost", port++});
+  }
+  const std::vector<std::string> lost{"lost"};
+  const Outcome outcome = recover(Fleet(all), chunk(), running, lost);
+  ASSERT_TRUE(outcome) << outcome.error().text();
+  std::set<std::pair<std::string, std::string>> linked;
+  for (const size_t i : outcome->added) {
+    linked.emplace(outcome->after.nodes[i].shard % 4 < 2 ? "a" : "b", outcome->after.nodes[i].host);
+  }
+  EXPECT_EQ(linked.size(), 4);
+}
+
 TEST(Recover, SaysWhyThereIsNoPlace) {
   std::vector<Host> all = hosts(6, 2);
   const Layout running = made(all, chunk(), 6);

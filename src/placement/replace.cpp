@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
 #include <tuple>
 #include <unordered_map>
 #include <unordered_set>
@@ -21,9 +20,7 @@ namespace overlord::placement {
 namespace {
 
 constexpr uint32_t kNowhere = UINT32_MAX;
-// How long a unit looks for others that make way, when racks or zones are required and each step is a whole search.
-constexpr uint32_t kSearches = 2000;
-constexpr uint32_t kDepth = 500;
+constexpr uint32_t kDepth = 500;  // how many units make way for each other at most
 
 struct Unit {
   std::vector<size_t> nodes;  // one or two, by index in the layout
@@ -56,8 +53,8 @@ class Replacer {
     bool all = true;
     for (Unit& unit : units) {
       if (put_best(unit)) continue;
-      visited_.clear();
-      searches_ = 0;
+      // After one has found none there is no plan anyway; what it tried in vain is not tried again.
+      if (all) visited_.clear();
       all = make_way(unit, 0) && all;
     }
     return all;
@@ -188,38 +185,21 @@ class Replacer {
     return true;
   }
 
-  // Whether the hosts that `unit` could get when `other` leaves its host are more than that host.
-  bool wide() const {
-    return board_.limited(Level::rack) || board_.limited(Level::zone) || board_.apart() != Level::host;
-  }
-
   bool make_way(Unit& unit, uint32_t depth) {
     if (depth > kDepth) return false;
     for (Unit& other : *units_) {
       if (other.host == kNowhere || visited_.contains(&other)) continue;
-      if (!wide() && !allowed(other.host)) continue;
-      if (wide() && ++searches_ > kSearches) return false;
       const uint32_t from = other.host;
       remove(other);
-      if (const auto to = opened(unit, from)) {
+      if (fits(unit, from)) {
         visited_.insert(&other);
-        put(unit, *to);
+        put(unit, from);
         if (put_best(other) || make_way(other, depth + 1)) return true;
         remove(unit);
       }
       put(other, from);
     }
     return false;
-  }
-
-  // The host that takes the unit now that another has left `from`.
-  std::optional<uint32_t> opened(const Unit& unit, uint32_t from) {
-    if (fits(unit, from)) return from;
-    if (!wide()) return std::nullopt;
-    for (uint32_t host = 0; host < board_.fleet.size(); ++host) {
-      if (fits(unit, host)) return host;
-    }
-    return std::nullopt;
   }
 
   Board& board_;
@@ -233,7 +213,6 @@ class Replacer {
   std::unordered_map<uint32_t, std::vector<size_t>> shards_;
   std::vector<Unit>* units_ = nullptr;
   std::unordered_set<const Unit*> visited_;
-  uint32_t searches_ = 0;
 };
 
 std::vector<Unit> single_units(std::span<const size_t> nodes) {
