@@ -50,7 +50,7 @@ class Fleet {
     uint32_t bus_ports;
   };
   struct Hash {
-    using is_transparent = void;
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the standard library looks for it
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
 

@@ -177,21 +177,6 @@ void write_singles(Writer& writer, const std::vector<Supply>& supplies) {
   }
 }
 
-// What runs stays, even where it is not as it should be; but the operator is told.
-std::vector<std::string> crowded(const Board& board) {
-  std::vector<std::string> notes;
-  if (!board.limited(Level::host)) return notes;
-  const Board::Count limit = board.limit(Level::host);
-  for (uint32_t host = 0; host < board.hosts(); ++host) {
-    const Board::Count& there = board.count(Level::host, host);
-    if (there.nodes <= limit.nodes && there.masters <= limit.masters) continue;
-    notes.push_back("host " + std::string(board.name(host)) + " already holds " + counted(there.nodes, "node") + " (" +
-                    counted(there.masters, "master") + "); it should hold at most " + std::to_string(limit.nodes) +
-                    " (" + std::to_string(limit.masters) + ")");
-  }
-  return notes;
-}
-
 }  // namespace
 
 Outcome create(const Fleet& fleet, const Rules& rules, uint32_t masters) { return append(fleet, rules, {}, masters); }

@@ -179,6 +179,11 @@ TEST(Append, TellsOfHostsThatHoldTooMuchAlready) {
   ASSERT_TRUE(outcome) << outcome.error().text();
   EXPECT_THAT(outcome->notes, ElementsAre(HasSubstr("host h1 already holds 9 nodes")));
   EXPECT_EQ(per_host(outcome->after)["h1"], 9);
+
+  const std::vector<std::string> lost{outcome->after.nodes.back().host};
+  const Outcome recovered = recover(without(all, outcome->after, dist()), dist(), outcome->after, lost);
+  ASSERT_TRUE(recovered) << recovered.error().text();
+  EXPECT_THAT(recovered->notes, ElementsAre(HasSubstr("host h1 already holds 9 nodes")));
 }
 
 TEST(Shrink, LeavesTheRestEven) {

@@ -79,7 +79,7 @@ class History {
   void leave(const Fleet& fleet) {
     const std::set<std::string> used = hosts_in_use(running_);
     std::vector<std::string> names(used.begin(), used.end());
-    const std::string host = names[random_.between(0, static_cast<uint32_t>(names.size()) - 1)];
+    const std::string& host = names[random_.between(0, static_cast<uint32_t>(names.size()) - 1)];
     const bool lost = random_.once_in(2);
     const Outcome outcome = vacate(fleet, rules_, running_, std::vector{host});
     if (!step(outcome)) return;

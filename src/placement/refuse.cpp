@@ -178,6 +178,20 @@ Refusal refuse_growth(const Board& board, uint32_t masters, uint32_t masters_aft
   return refusal;
 }
 
+std::vector<std::string> crowded(const Board& board) {
+  std::vector<std::string> notes;
+  if (!board.limited(Level::host)) return notes;
+  const Board::Count limit = board.limit(Level::host);
+  for (uint32_t host = 0; host < board.hosts(); ++host) {
+    const Board::Count& there = board.count(Level::host, host);
+    if (there.nodes <= limit.nodes && there.masters <= limit.masters) continue;
+    notes.push_back("host " + std::string(board.name(host)) + " already holds " + counted(there.nodes, "node") + " (" +
+                    counted(there.masters, "master") + "); it should hold at most " + std::to_string(limit.nodes) +
+                    " (" + std::to_string(limit.masters) + ")");
+  }
+  return notes;
+}
+
 std::optional<Objections::Kind> objection(const Board& board, uint32_t host, uint32_t already) {
   using Kind = Objections::Kind;
   if (host >= board.fleet.size()) return Kind::unknown;

@@ -1,5 +1,5 @@
 #pragma once
-// The words of a Refusal: what is short and by how much, all reasons at once.
+// The words of a Refusal, what is short and by how much, all reasons at once; and those of a plan's notes.
 
 #include <cstdint>
 #include <optional>
@@ -15,6 +15,9 @@ std::vector<std::string> faults(const Rules& rules, uint64_t masters_after, uint
 
 /// Why `masters` new shards do not fit; `left`: how many of their nodes found no place.
 Refusal refuse_growth(const Board& board, uint32_t masters, uint32_t masters_after, uint32_t left);
+
+/// Notes for a plan: hosts that hold too much of what runs. It stays, but the operator is told.
+std::vector<std::string> crowded(const Board& board);
 
 /// Counts why single hosts are no place for one node, and says it: "of 6 hosts 2 hold a node of its shard, ...".
 class Objections {

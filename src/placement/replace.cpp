@@ -296,6 +296,7 @@ Outcome replace(const Fleet& fleet, const Rules& rules, const Layout& running, s
   if (!placed) return std::unexpected(refuse(running, units, replacer));
 
   Plan plan;
+  plan.notes = crowded(board);
   plan.after = running;
   std::map<uint32_t, PortWalk> walks;
   for (const size_t node : leaving) {
