@@ -37,8 +37,8 @@ std::vector<uint16_t> all(PortWalk walk) {
 }
 
 TEST(Ports, RangesAreMerged) {
-  EXPECT_THAT(merged({{30, 40}, {10, 20}, {21, 22}, {35, 50}, {9, 3}}),
-              ElementsAre(PortRange{10, 22}, PortRange{30, 50}));
+  EXPECT_THAT(merged({{30, 40}, {10, 20}, {21, 22}, {35, 50}, {9, 3}, {0, 0}, {0, 2}}),
+              ElementsAre(PortRange{1, 2}, PortRange{10, 22}, PortRange{30, 50}));
 }
 
 TEST(Ports, BusPortsAreKeptFree) {
@@ -46,6 +46,17 @@ TEST(Ports, BusPortsAreKeptFree) {
   EXPECT_THAT(all(PortWalk(ranges, {}, true)), ElementsAre(1, 21'000, 21'001, 31'002, 41'001));
   EXPECT_THAT(all(PortWalk(ranges, {21'000, 31'001}, true)), ElementsAre(1, 31'000, 31'002, 41'001));
   EXPECT_THAT(all(PortWalk(ranges, {21'000}, false)), ElementsAre(1, 21'001, 31'000, 31'001, 31'002, 41'001));
+}
+
+TEST(Ports, JustEnoughOfThem) {
+  std::vector<Host> hosts;
+  for (const char* name : {"a", "b", "c"}) {
+    hosts.push_back({.name = name, .memory_mib = 1000, .cpu_milli = 1000, .ports = {{0, 2}}});
+  }
+  EXPECT_TRUE(create(Fleet(hosts), chunk_rules(1, 1), 3));
+  const Outcome more = create(Fleet(hosts), chunk_rules(1, 1), 5);
+  ASSERT_FALSE(more);
+  EXPECT_THAT(more.error().text(), HasSubstr("ports: 6 of 10 are free"));
 }
 
 TEST(Ports, NoBusPortBeyondTheLast) {

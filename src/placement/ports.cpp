@@ -36,6 +36,7 @@ uint32_t count_ports(PortWalk walk, uint32_t limit) {
 }
 
 std::vector<PortRange> merged(std::vector<PortRange> ranges) {
+  for (PortRange& range : ranges) range.first = std::max<uint16_t>(range.first, 1);
   std::erase_if(ranges, [](PortRange range) { return range.first > range.last; });
   std::ranges::sort(ranges, {}, &PortRange::first);
   std::vector<PortRange> result;

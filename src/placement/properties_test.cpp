@@ -1,7 +1,7 @@
 // Whatever the fleet and whatever is asked: a plan keeps every rule (src/placement/check.h knows them on its own), what
 // runs stays, the order of the hosts makes no difference, and what is refused could not have been placed.
 //
-// OVERLORD_FLEETS: how many fleets (2000 unless set; `OVERLORD_FLEETS=100000` is the long run). OVERLORD_SEED: the first.
+// OVERLORD_FLEETS: how many fleets (1000 unless set; `OVERLORD_FLEETS=100000` is the long run). OVERLORD_SEED: the first.
 
 #include <gtest/gtest.h>
 
@@ -27,7 +27,7 @@ uint64_t setting(const char* name, uint64_t otherwise) {
   return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
-uint64_t fleets() { return setting("OVERLORD_FLEETS", 2000); }
+uint64_t fleets() { return setting("OVERLORD_FLEETS", 1000); }
 uint64_t first_seed() { return setting("OVERLORD_SEED", 1); }
 
 using Faults = std::vector<std::string>;
