@@ -1,9 +1,8 @@
 #include "http/client.h"
 
-#include <curl/curl.h>
-
 #include <memory>
-#include <mutex>
+
+#include "http/client_handle.h"
 
 namespace overlord::http {
 namespace {
@@ -13,55 +12,48 @@ constexpr long kOk = 200;
 struct Body {
   std::string text;
   size_t limit;
+  bool too_long = false;
 };
 
 size_t take(char* bytes, size_t size, size_t count, void* into) {
   auto& body = *static_cast<Body*>(into);
-  if (body.text.size() + size * count > body.limit) return 0;  // makes curl fail with CURLE_WRITE_ERROR
+  body.too_long = body.text.size() + size * count > body.limit;
+  if (body.too_long) return 0;  // makes curl fail with CURLE_WRITE_ERROR
   body.text.append(bytes, size * count);
   return size * count;
 }
 
-void start_library() {
-  static std::once_flag once;
-  std::call_once(once, [] { ::curl_global_init(CURL_GLOBAL_DEFAULT); });
+// Called when a connection stands, before the request goes out. curl sends it a second time by itself when a kept
+// connection breaks without an answer; for what is not to be done twice that is not allowed.
+struct Sending {
+  bool once;
+  int times = 0;
+  bool stopped = false;
+};
+
+int on_sending(void* context, char*, char*, int, int) {
+  auto& sending = *static_cast<Sending*>(context);
+  sending.stopped = sending.once && sending.times > 0;
+  if (sending.stopped) return CURL_PREREQFUNC_ABORT;
+  ++sending.times;
+  return CURL_PREREQFUNC_OK;
 }
 
 }  // namespace
 
+struct Client::Parts {
+  ClientServer server;
+  CURL* curl;
+};
+
 Client::Client(std::string_view server, ClientOptions options) : server_(server), options_(std::move(options)) {
-  start_library();
-  curl_ = ::curl_easy_init();
-  const std::string_view scheme = server.starts_with("https://") ? "https://" : "http://";
-  if (server.starts_with(scheme)) server.remove_prefix(scheme.size());
-  while (server.ends_with('/') && server.size() > 1) server.remove_suffix(1);
-  if (server.starts_with("unix:")) server.remove_prefix(5);
-  if (server.starts_with('/')) {
-    unix_path_ = server;
-    base_ = "http://localhost";
-  } else {
-    base_ = std::string(scheme) + (server.starts_with(':') ? "127.0.0.1" : "") + std::string(server);
-  }
+  start_curl();
+  parts_ = new Parts{ClientServer(server), ::curl_easy_init()};
 }
 
-Client::~Client() { ::curl_easy_cleanup(curl_); }
-
-void Client::prepare(const std::string& url, char* why) {
-  ::curl_easy_reset(curl_);
-  ::curl_easy_setopt(curl_, CURLOPT_URL, url.c_str());
-  ::curl_easy_setopt(curl_, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(curl_, CURLOPT_PROXY, "");  // the environment's proxy does not know this host
-  ::curl_easy_setopt(curl_, CURLOPT_PROTOCOLS_STR, "http,https");
-  ::curl_easy_setopt(curl_, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(options_.connect_timeout.count()));
-  ::curl_easy_setopt(curl_, CURLOPT_ERRORBUFFER, why);
-  if (!unix_path_.empty()) ::curl_easy_setopt(curl_, CURLOPT_UNIX_SOCKET_PATH, unix_path_.c_str());
-  if (options_.cancel == nullptr) return;
-  const auto cancelled = +[](void* flag, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-    return static_cast<int>(static_cast<const std::atomic<bool>*>(flag)->load());
-  };
-  ::curl_easy_setopt(curl_, CURLOPT_NOPROGRESS, 0L);
-  ::curl_easy_setopt(curl_, CURLOPT_XFERINFOFUNCTION, cancelled);
-  ::curl_easy_setopt(curl_, CURLOPT_XFERINFODATA, options_.cancel);
+Client::~Client() {
+  ::curl_easy_cleanup(parts_->curl);
+  delete parts_;
 }
 
 Result<Answer> Client::follow(std::string_view target, const std::function<bool(std::string_view)>& take_piece) {
@@ -79,48 +71,53 @@ Result<Answer> Client::follow(std::string_view target, const std::function<bool(
       return enough ? 0 : size;
     }
   };
-  Followed followed{curl_, take_piece, {{}, options_.max_body}};
+  CURL* const curl = parts_->curl;
+  Followed followed{curl, take_piece, {{}, options_.max_body}};
+  const ClientHeaders headers(options_, {});
   char why[CURL_ERROR_SIZE] = "";
-  prepare(base_ + std::string(target), why);
+  prepare_curl(curl, parts_->server, options_, target, why);
+  ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
   const auto on_bytes = +[](char* bytes, size_t size, size_t count, void* into) {
     return static_cast<Followed*>(into)->on_bytes(bytes, size * count);
   };
-  ::curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, on_bytes);
-  ::curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &followed);
-  const CURLcode code = ::curl_easy_perform(curl_);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &followed);
+  const CURLcode code = ::curl_easy_perform(curl);
   if (code != CURLE_OK && !followed.enough) {
     return fail("GET " + server_ + std::string(target) + ": " + (*why != '\0' ? why : ::curl_easy_strerror(code)));
   }
   long status = 0;
-  ::curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+  ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   return Answer{static_cast<int>(status), std::move(followed.refused.text), {}};
 }
 
-Result<Answer> Client::ask(std::string_view method, std::string_view target, std::string_view body) {
-  const std::string url = base_ + std::string(target);
+Result<Answer> Client::ask(std::string_view method, std::string_view target, std::string_view body,
+                           std::span<const std::string> headers) {
+  CURL* const curl = parts_->curl;
   const std::string verb(method);
+  const ClientHeaders lines(options_, headers);
   Body received{{}, options_.max_body};
+  Sending sending{verb != "GET"};
   char why[CURL_ERROR_SIZE] = "";
-  prepare(url, why);
-  ::curl_easy_setopt(curl_, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
-  ::curl_easy_setopt(curl_, CURLOPT_WRITEFUNCTION, take);
-  ::curl_easy_setopt(curl_, CURLOPT_WRITEDATA, &received);
-  const std::string type = "Content-Type: " + options_.content_type;
-  const std::unique_ptr<curl_slist, decltype(&::curl_slist_free_all)> headers(
-      options_.content_type.empty() ? nullptr : ::curl_slist_append(nullptr, type.c_str()), ::curl_slist_free_all);
-  if (headers != nullptr) ::curl_easy_setopt(curl_, CURLOPT_HTTPHEADER, headers.get());
-  if (verb != "GET") {
-    ::curl_easy_setopt(curl_, CURLOPT_CUSTOMREQUEST, verb.c_str());
-    ::curl_easy_setopt(curl_, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-    ::curl_easy_setopt(curl_, CURLOPT_COPYPOSTFIELDS, body.data());
+  prepare_curl(curl, parts_->server, options_, target, why);
+  ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, lines.get());
+  ::curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
+  ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &received);
+  ::curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_sending);
+  ::curl_easy_setopt(curl, CURLOPT_PREREQDATA, &sending);
+  set_curl_request(curl, verb, body);
+  if (const CURLcode code = ::curl_easy_perform(curl); code != CURLE_OK) {
+    fate_ = received.too_long ? Fate::too_long : sending.times == 0 ? Fate::not_sent : Fate::lost;
+    const char* reason = *why != '\0' ? why : ::curl_easy_strerror(code);
+    if (sending.stopped) reason = "the connection broke before the answer";
+    return fail(verb + " " + server_ + std::string(target) + ": " + reason);
   }
-  if (const CURLcode code = ::curl_easy_perform(curl_); code != CURLE_OK) {
-    return fail(verb + " " + server_ + std::string(target) + ": " + (*why != '\0' ? why : ::curl_easy_strerror(code)));
-  }
+  fate_ = Fate::answered;
   long status = 0;
-  ::curl_easy_getinfo(curl_, CURLINFO_RESPONSE_CODE, &status);
+  ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_off_t retry_after = 0;
-  ::curl_easy_getinfo(curl_, CURLINFO_RETRY_AFTER, &retry_after);
+  ::curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
   return Answer{static_cast<int>(status), std::move(received.text), std::chrono::seconds(retry_after)};
 }
 

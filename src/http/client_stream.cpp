@@ -1,0 +1,105 @@
+#include "http/client_stream.h"
+
+#include <algorithm>
+
+#include "http/client_handle.h"
+
+namespace overlord::http {
+namespace {
+
+// Seconds of silence after which the kernel asks whether the server is still there.
+constexpr long kKeepAliveSeconds = 10;
+
+size_t append(char* bytes, size_t size, size_t count, void* into) {
+  static_cast<std::string*>(into)->append(bytes, size * count);
+  return size * count;
+}
+
+}  // namespace
+
+struct ClientStream::Parts {
+  explicit Parts(std::string_view text) : name(text), server(text), multi(::curl_multi_init()) {}
+  ~Parts() {
+    stop();
+    ::curl_multi_cleanup(multi);
+  }
+  Parts(const Parts&) = delete;
+  Parts& operator=(const Parts&) = delete;
+
+  void stop() {
+    if (curl == nullptr) return;
+    ::curl_multi_remove_handle(multi, curl);
+    ::curl_easy_cleanup(curl);
+    curl = nullptr;
+    received.clear();
+  }
+
+  const std::string name;
+  const ClientServer server;
+  CURLM* const multi;
+  CURL* curl = nullptr;
+  std::unique_ptr<ClientHeaders> headers;
+  std::string received;
+  char why[CURL_ERROR_SIZE] = "";
+};
+
+ClientStream::ClientStream(std::string_view server, ClientOptions options) : options_(std::move(options)) {
+  start_curl();
+  parts_ = std::make_unique<Parts>(server);
+}
+
+ClientStream::~ClientStream() = default;
+
+void ClientStream::start(std::string_view method, std::string_view target, std::string_view body,
+                         std::span<const std::string> headers) {
+  parts_->stop();
+  what_ = std::string(method) + " " + parts_->name + std::string(target) + ": ";
+  CURL* const curl = parts_->curl = ::curl_easy_init();
+  parts_->headers = std::make_unique<ClientHeaders>(options_, headers);
+  *parts_->why = '\0';
+  prepare_curl(curl, parts_->server, options_, target, parts_->why);
+  ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, parts_->headers->get());
+  ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append);
+  ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &parts_->received);
+  ::curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
+  ::curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
+  ::curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
+  ::curl_easy_setopt(curl, CURLOPT_TCP_KEEPIDLE, kKeepAliveSeconds);
+  ::curl_easy_setopt(curl, CURLOPT_TCP_KEEPINTVL, kKeepAliveSeconds);
+  set_curl_request(curl, std::string(method), body);
+  ::curl_multi_add_handle(parts_->multi, curl);
+}
+
+Result<ClientStream::Piece> ClientStream::read(std::chrono::milliseconds patience) {
+  if (parts_->curl == nullptr) return fail(what_ + "nothing is asked");
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (;;) {
+    int running = 0;
+    ::curl_multi_perform(parts_->multi, &running);
+    long status = 0;
+    ::curl_easy_getinfo(parts_->curl, CURLINFO_RESPONSE_CODE, &status);
+    Piece piece{std::exchange(parts_->received, {}), false, static_cast<int>(status)};
+    if (running == 0) {
+      int left = 0;
+      const CURLMsg* const message = ::curl_multi_info_read(parts_->multi, &left);
+      const CURLcode code = message == nullptr ? CURLE_OK : message->data.result;
+      std::string reason = *parts_->why != '\0' ? parts_->why : ::curl_easy_strerror(code);
+      parts_->stop();
+      if (code != CURLE_OK) return fail(what_ + reason);
+      piece.ended = true;
+      return piece;
+    }
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
+    if (!piece.bytes.empty() || left.count() <= 0 || woken_.exchange(false)) return piece;
+    constexpr int64_t kLongestWait = 60'000;
+    ::curl_multi_poll(parts_->multi, nullptr, 0, static_cast<int>(std::min<int64_t>(left.count(), kLongestWait)),
+                      nullptr);
+  }
+}
+
+void ClientStream::wake() {
+  woken_ = true;
+  ::curl_multi_wakeup(parts_->multi);
+}
+
+}  // namespace overlord::http
