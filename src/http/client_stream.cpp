@@ -18,7 +18,7 @@ size_t append(char* bytes, size_t size, size_t count, void* into) {
 }  // namespace
 
 struct ClientStream::Parts {
-  explicit Parts(std::string_view text) : name(text), server(text), multi(::curl_multi_init()) {}
+  Parts() : multi(::curl_multi_init()) {}
   ~Parts() {
     stop();
     ::curl_multi_cleanup(multi);
@@ -34,8 +34,6 @@ struct ClientStream::Parts {
     received.clear();
   }
 
-  const std::string name;
-  const ClientServer server;
   CURLM* const multi;
   CURL* curl = nullptr;
   std::unique_ptr<ClientHeaders> headers;
@@ -43,21 +41,21 @@ struct ClientStream::Parts {
   char why[CURL_ERROR_SIZE] = "";
 };
 
-ClientStream::ClientStream(std::string_view server, ClientOptions options) : options_(std::move(options)) {
-  start_curl();
-  parts_ = std::make_unique<Parts>(server);
-}
+ClientStream::ClientStream(ClientOptions options)
+    : options_(std::move(options)), parts_((start_curl(), std::make_unique<Parts>())) {}
 
 ClientStream::~ClientStream() = default;
 
-void ClientStream::start(std::string_view method, std::string_view target, std::string_view body,
-                         std::span<const std::string> headers) {
+void ClientStream::stop() { parts_->stop(); }
+
+void ClientStream::start(std::string_view server, std::string_view method, std::string_view target,
+                         std::string_view body, std::span<const std::string> headers) {
   parts_->stop();
-  what_ = std::string(method) + " " + parts_->name + std::string(target) + ": ";
+  what_ = std::string(method) + " " + std::string(server) + std::string(target) + ": ";
   CURL* const curl = parts_->curl = ::curl_easy_init();
   parts_->headers = std::make_unique<ClientHeaders>(options_, headers);
   *parts_->why = '\0';
-  prepare_curl(curl, parts_->server, options_, target, parts_->why);
+  prepare_curl(curl, ClientServer(server), options_, target, parts_->why);
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, parts_->headers->get());
   ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append);
   ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &parts_->received);

@@ -12,15 +12,17 @@ namespace overlord::http {
 
 class ClientStream {
  public:
-  // server, options: as for Client; options.timeout and max_body do not count.
-  ClientStream(std::string_view server, ClientOptions options);
+  // options.timeout and max_body do not count.
+  explicit ClientStream(ClientOptions options);
   ~ClientStream();
   ClientStream(const ClientStream&) = delete;
   ClientStream& operator=(const ClientStream&) = delete;
 
-  // Asks; an earlier request is given up.
-  void start(std::string_view method, std::string_view target, std::string_view body,
+  // Asks a server (as for Client); an earlier request is given up.
+  void start(std::string_view server, std::string_view method, std::string_view target, std::string_view body = {},
              std::span<const std::string> headers = {});
+  // Gives the request up.
+  void stop();
 
   struct Piece {
     std::string bytes;   // empty: nothing came in time, or somebody called wake()
@@ -35,8 +37,8 @@ class ClientStream {
 
  private:
   struct Parts;
-  std::unique_ptr<Parts> parts_;
-  ClientOptions options_;
+  const ClientOptions options_;
+  const std::unique_ptr<Parts> parts_;
   std::string what_;  // for errors
   std::atomic<bool> woken_{false};
 };

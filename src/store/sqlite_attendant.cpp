@@ -119,7 +119,8 @@ void SqliteAttendant::expire() {
     }
     if (!ended) {
       static LogEvery every(std::chrono::seconds(10));
-      if (auto turn = every.next()) log_warn("store: a lease could not be ended: ", ended.error().message, turn.suffix());
+      if (auto turn = every.next())
+        log_warn("store: a lease could not be ended: ", ended.error().message, turn.suffix());
       return;
     }
     if (!*ended) return;

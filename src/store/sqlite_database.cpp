@@ -111,7 +111,8 @@ Answer<std::unique_ptr<Database>> Database::open(const std::string& path, std::c
       good = query.result();
     }
     const std::string pages = std::to_string(page == 0 ? 0 : max_bytes / page);
-    if (good && ::sqlite3_exec(made->db_, ("PRAGMA max_page_count = " + pages).c_str(), nullptr, nullptr, nullptr) != 0) {
+    if (good &&
+        ::sqlite3_exec(made->db_, ("PRAGMA max_page_count = " + pages).c_str(), nullptr, nullptr, nullptr) != 0) {
       good = fail(Trouble::refused, reason(made->db_, ::sqlite3_errcode(made->db_)));
     }
   }

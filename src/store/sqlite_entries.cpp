@@ -63,8 +63,8 @@ Answer<void> replace(Database& db, const Newest& old, std::string_view key, std:
     end.bind(2, old.id);
     if (auto good = end.run(); !good) return good;
   }
-  Query add = db.query(
-      "INSERT INTO entries (key, revision, ends, created, lease, value) VALUES (?, ?, " OVERLORD_NEVER ", ?, ?, ?)");
+  Query add = db.query("INSERT INTO entries (key, revision, ends, created, lease, value) VALUES (?, ?, " OVERLORD_NEVER
+                       ", ?, ?, ?)");
   add.bind(1, key);
   add.bind(2, revision);
   add.bind(3, created);
@@ -95,12 +95,12 @@ Answer<Revision> readable(Database& db, Revision at) {
   const auto known = revisions(db);
   if (!known) return std::unexpected(known.error());
   if (at > known->now) {
-    return fail(Trouble::refused, "revision " + std::to_string(at) + " is in the future; it is now " +
-                                      std::to_string(known->now));
+    return fail(Trouble::refused,
+                "revision " + std::to_string(at) + " is in the future; it is now " + std::to_string(known->now));
   }
   if (at != 0 && at < known->compacted) {
-    return fail(Trouble::compacted, "revision " + std::to_string(at) + " is forgotten; the oldest is " +
-                                        std::to_string(known->compacted));
+    return fail(Trouble::compacted,
+                "revision " + std::to_string(at) + " is forgotten; the oldest is " + std::to_string(known->compacted));
   }
   return at == 0 ? known->now : at;
 }
@@ -115,8 +115,9 @@ Answer<void> create_tables(Database& db) {
   const int64_t format = query.step() ? query.number(0) : 0;
   if (auto good = query.result(); !good) return good;
   if (format == kFormat) return {};
-  return fail(Trouble::refused, "the store's file has format " + std::to_string(format) + "; this program knows format " +
-                                    std::to_string(kFormat) + ": use the program that wrote it");
+  return fail(Trouble::refused, "the store's file has format " + std::to_string(format) +
+                                    "; this program knows format " + std::to_string(kFormat) +
+                                    ": use the program that wrote it");
 }
 
 Answer<Revisions> revisions(Database& db) {
@@ -151,7 +152,8 @@ Answer<Page> list_entries(Database& db, std::string_view prefix, const ListOptio
   const auto revision = readable(db, options.at);
   if (!revision) return std::unexpected(revision.error());
   Query query = db.query(
-      "SELECT key, value, created, revision, lease FROM entries WHERE key >= ? AND key < ? AND revision <= ? AND ends > "
+      "SELECT key, value, created, revision, lease FROM entries WHERE key >= ? AND key < ? AND revision <= ? AND ends "
+      "> "
       "? AND created <> 0 ORDER BY key LIMIT ?");
   query.bind(1, options.after.empty() ? std::string(prefix) : options.after + '\0');
   query.bind(2, end_or_all(prefix));
@@ -197,9 +199,9 @@ Answer<Batch> changes_since(Database& db, std::string_view prefix, Revision from
 }
 
 Answer<void> compact_entries(Database& db, Revision revision) {
-  for (const char* const text : {"DELETE FROM entries WHERE ends < " OVERLORD_NEVER " AND ends <= ?",
-                                 "DELETE FROM entries WHERE created = 0 AND revision <= ?",
-                                 "UPDATE state SET compacted = ?"}) {
+  for (const char* const text :
+       {"DELETE FROM entries WHERE ends < " OVERLORD_NEVER " AND ends <= ?",
+        "DELETE FROM entries WHERE created = 0 AND revision <= ?", "UPDATE state SET compacted = ?"}) {
     Query query = db.query(text);
     query.bind(1, revision);
     if (auto good = query.run(); !good) return good;

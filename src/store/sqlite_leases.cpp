@@ -46,7 +46,8 @@ Answer<std::optional<Lease>> renew_lease(Database& db, const LeaseClock& clock, 
   query.bind(3, lease);
   std::optional<Lease> renewed;
   if (query.step()) {
-    renewed = Lease{lease, std::chrono::duration_cast<std::chrono::seconds>(std::chrono::milliseconds(query.number(0)))};
+    renewed =
+        Lease{lease, std::chrono::duration_cast<std::chrono::seconds>(std::chrono::milliseconds(query.number(0)))};
   }
   if (auto good = query.run(); !good) return std::unexpected(good.error());
   return renewed;

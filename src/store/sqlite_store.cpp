@@ -42,8 +42,9 @@ class SqliteWatch final : public Watch {
     const auto known = revisions(db);
     if (!known) return std::unexpected(known.error());
     if (next_ <= known->compacted) {
-      return fail(Trouble::compacted, "changes since revision " + std::to_string(next_) + " are forgotten; those since " +
-                                          std::to_string(known->compacted + 1) + " are known");
+      return fail(Trouble::compacted, "changes since revision " + std::to_string(next_) +
+                                          " are forgotten; those since " + std::to_string(known->compacted + 1) +
+                                          " are known");
     }
     if (known->now < next_) return Batch{{}, next_};
     return changes_since(db, prefix_, next_, known->now);

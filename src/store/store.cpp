@@ -70,8 +70,8 @@ Answer<void> check_key(std::string_view key) {
 
 Answer<void> check(const Transaction& transaction) {
   if (std::max(transaction.conditions.size(), transaction.changes.size()) > kMaxOperations) {
-    return fail(Trouble::refused, "a transaction of more than " + std::to_string(kMaxOperations) +
-                                      " conditions or changes: divide it");
+    return fail(Trouble::refused,
+                "a transaction of more than " + std::to_string(kMaxOperations) + " conditions or changes: divide it");
   }
   size_t bytes = 0;
   for (const Condition& condition : transaction.conditions) {

@@ -50,11 +50,11 @@ inline std::unexpected<Error> fail(Trouble trouble, std::string message) {
 }
 
 // Bounds, the same for both implementations and within those of an etcd that is not tuned. What is beyond is refused.
-inline constexpr size_t kMaxKey = 1024;                  // bytes
-inline constexpr size_t kMaxValue = 1024 * 1024;         // bytes
-inline constexpr size_t kMaxTransaction = 1024 * 1024;   // bytes of all keys and values
-inline constexpr size_t kMaxOperations = 128;            // conditions, and changes, of a transaction
-inline constexpr size_t kMaxPage = 1000;                 // records
+inline constexpr size_t kMaxKey = 1024;                   // bytes
+inline constexpr size_t kMaxValue = 1024 * 1024;          // bytes
+inline constexpr size_t kMaxTransaction = 1024 * 1024;    // bytes of all keys and values
+inline constexpr size_t kMaxOperations = 128;             // conditions, and changes, of a transaction
+inline constexpr size_t kMaxPage = 1000;                  // records
 inline constexpr size_t kMaxPageBytes = 8 * 1024 * 1024;  // about; a page always has a record if there is one
 inline constexpr std::chrono::seconds kMinTtl{1};
 inline constexpr std::chrono::seconds kMaxTtl{24 * 3600};
