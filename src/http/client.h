@@ -22,9 +22,9 @@ struct Answer {
 
 // For servers that begin with "https://". Files in PEM; the server's certificate is always checked.
 struct ClientTls {
-  std::string ca_file;  // empty: those of the system
-  std::string certificate_file;
-  std::string key_file;
+  std::string ca_file{};  // empty: those of the system
+  std::string certificate_file{};
+  std::string key_file{};
 };
 
 struct ClientOptions {

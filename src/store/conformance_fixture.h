@@ -16,8 +16,8 @@ class Conformance : public testing::TestWithParam<Kind> {
  protected:
   void SetUp() override {
     const std::string name = testing::UnitTest::GetInstance()->current_test_info()->name();
-    path_ = testing::TempDir() + "overlord-store-" + std::to_string(::getpid()) + "-" +
-            name.substr(0, name.find('/')) + ".db";
+    path_ = testing::TempDir() + "overlord-store-" + std::to_string(::getpid()) + "-" + name.substr(0, name.find('/')) +
+            ".db";
     prefix_ = "/test/" + name.substr(0, name.find('/')) + "/";
     store_ = another();
     ASSERT_NE(store_, nullptr);
@@ -89,10 +89,9 @@ class Conformance : public testing::TestWithParam<Kind> {
   std::unique_ptr<Store> store_;
 };
 
-#define OVERLORD_CONFORMANCE(suite)                                                               \
-  INSTANTIATE_TEST_SUITE_P(, suite, testing::Values(Kind::sqlite, Kind::etcd),                    \
-                           [](const testing::TestParamInfo<Kind>& info) {                         \
-                             return std::string(info.param == Kind::sqlite ? "Sqlite" : "Etcd"); \
-                           })
+inline std::string kind_name(const testing::TestParamInfo<Kind>& param) {
+  return param.param == Kind::sqlite ? "Sqlite" : "Etcd";
+}
+inline auto all_kinds() { return testing::Values(Kind::sqlite, Kind::etcd); }
 
 }  // namespace overlord::store

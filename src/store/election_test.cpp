@@ -102,7 +102,7 @@ TEST_P(Election, StopsWaiting) {
   EXPECT_EQ(*nothing, std::nullopt);
 }
 
-OVERLORD_CONFORMANCE(Election);
+INSTANTIATE_TEST_SUITE_P(, Election, all_kinds(), kind_name);
 
 }  // namespace
 }  // namespace overlord::store

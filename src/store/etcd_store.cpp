@@ -30,8 +30,8 @@ class EtcdStore final : public Store {
   Answer<Page> list(std::string_view prefix, const ListOptions& options) override {
     if (auto good = check(prefix, options); !good) return std::unexpected(good.error());
     const std::string begin = options.after.empty() ? std::string(prefix) : options.after + '\0';
-    // etcd bounds a page by records alone.
-    for (size_t limit = options.limit;; limit = (limit + 1) / 2) {
+    // etcd bounds a page by records alone. Eight of the largest fit into an answer.
+    for (size_t limit = options.limit;; limit = limit > 8 ? 8 : limit / 2) {
       bool too_long = false;
       auto found = range(etcd::list_request(begin, prefix_end(prefix), limit, options.at, false), &too_long);
       if (too_long && limit > 1) continue;

@@ -86,8 +86,8 @@ Answer<void> EtcdWatch::connect() {
 }
 
 Answer<void> EtcdWatch::receive(milliseconds patience) {
-  const auto silent_at =
-      std::max(std::chrono::duration_cast<milliseconds>(heard_ + transport_->silence() - Clock::now()), milliseconds(0));
+  const auto silent_at = std::max(
+      std::chrono::duration_cast<milliseconds>(heard_ + transport_->silence() - Clock::now()), milliseconds(0));
   auto piece = stream_.read(std::min(patience, silent_at));
   if (!piece) return broken(piece.error().message);
   if (!piece->bytes.empty()) {

@@ -13,14 +13,17 @@ namespace overlord::store {
 namespace {
 
 constexpr int kLongestWaitMs = 1000;
+constexpr int kFirstLookMs = 1;    // doubled then
 constexpr int kBlindWaitMs = 100;  // where the kernel tells nothing
 constexpr int kAfterTroubleMs = 200;
 constexpr int kMostExpiriesInARow = 100;
 
-void drain(int fd) {
+// True: there was something.
+bool drain(int fd) {
   char bytes[4096];
-  while (::read(fd, bytes, sizeof bytes) > 0) {
-  }
+  bool any = false;
+  while (::read(fd, bytes, sizeof bytes) > 0) any = true;
+  return any;
 }
 
 }  // namespace
@@ -74,13 +77,13 @@ void SqliteAttendant::nudge() {
 }
 
 void SqliteAttendant::work() {
-  for (;;) {
-    int wait = attend();
+  for (int look_again = kLongestWaitMs;; look_again = std::min(2 * look_again, kLongestWaitMs)) {
+    int wait = std::min(attend(), look_again);
     if (!inotify_.valid()) wait = std::min(wait, kBlindWaitMs);
     pollfd fds[] = {{nudged_.get(), POLLIN, 0}, {inotify_.get(), POLLIN, 0}};
     ::poll(fds, inotify_.valid() ? 2 : 1, wait);
     drain(nudged_.get());
-    if (inotify_.valid()) drain(inotify_.get());
+    if (inotify_.valid() && drain(inotify_.get())) look_again = kFirstLookMs;
     const std::scoped_lock lock(mutex_);
     if (stopping_) return;
   }

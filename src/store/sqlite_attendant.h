@@ -1,7 +1,8 @@
 #pragma once
 // SqliteAttendant: the thread behind an open SQLite store. It ends leases when their time is over, and tells watches of
 // this process when anybody, in any process, has committed: the kernel reports writes to the store's log (inotify), and
-// the revision is looked at then, and once a second in any case.
+// the revision is looked at then, a few times with growing gaps, as what is written is not yet committed, and once a
+// second in any case.
 
 #include <condition_variable>
 #include <memory>
@@ -33,7 +34,7 @@ class SqliteAttendant {
 
  private:
   void work();
-  // How long to wait for the kernel, ms.
+  // Tells who waits, and ends leases. How long nothing will have to be done, ms.
   int attend();
   void expire();
 

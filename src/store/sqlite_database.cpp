@@ -104,16 +104,12 @@ Answer<std::unique_ptr<Database>> Database::open(const std::string& path, std::c
   auto good = made->run("PRAGMA journal_mode = WAL");
   if (good) good = made->run("PRAGMA synchronous = FULL");
   if (good && max_bytes > 0) {
-    uint64_t page = 0;
-    {
-      Query query = made->query("PRAGMA page_size");
-      if (query.step()) page = static_cast<uint64_t>(query.number(0));
-      good = query.result();
-    }
-    const std::string pages = std::to_string(page == 0 ? 0 : max_bytes / page);
-    if (good &&
-        ::sqlite3_exec(made->db_, ("PRAGMA max_page_count = " + pages).c_str(), nullptr, nullptr, nullptr) != 0) {
-      good = fail(Trouble::refused, reason(made->db_, ::sqlite3_errcode(made->db_)));
+    const auto page = made->ask_number("PRAGMA page_size");
+    if (!page) return std::unexpected(page.error());
+    const std::string limit = "PRAGMA max_page_count = " + std::to_string(max_bytes / *page);
+    if (::sqlite3_exec(made->db_, limit.c_str(), nullptr, nullptr, nullptr) != SQLITE_OK) {
+      const int code = ::sqlite3_errcode(made->db_);
+      good = fail(trouble_of(code), reason(made->db_, code));
     }
   }
   if (!good) return std::unexpected(good.error());
@@ -131,6 +127,23 @@ Query Database::query(const char* text) {
     ::sqlite3_prepare_v3(db_, text, -1, SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   }
   return {db_, statement};
+}
+
+Answer<uint64_t> Database::ask_number(const char* text) {
+  Query asked = query(text);
+  const uint64_t number = asked.step() ? static_cast<uint64_t>(asked.number(0)) : 0;
+  if (auto good = asked.result(); !good) return std::unexpected(good.error());
+  return number;
+}
+
+Answer<uint64_t> Database::used_bytes() {
+  const auto page = ask_number("PRAGMA page_size");
+  const auto all = ask_number("PRAGMA page_count");
+  const auto unused = ask_number("PRAGMA freelist_count");
+  for (const auto& asked : {page, all, unused}) {
+    if (!asked) return asked;
+  }
+  return *page * (*all - *unused);
 }
 
 bool Database::disk_failed() const { return (::sqlite3_errcode(db_) & 0xff) == SQLITE_IOERR; }

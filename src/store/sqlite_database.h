@@ -43,7 +43,7 @@ class Query {
 
 class Database {
  public:
-  // The file is made, readable by its owner alone, when it does not exist. max_bytes: its size in the end; 0: no bound.
+  // The file is made, readable by its owner alone, when it does not exist. max_bytes: it never grows beyond; 0: no bound.
   static Answer<std::unique_ptr<Database>> open(const std::string& path, std::chrono::milliseconds busy_wait,
                                                 uint64_t max_bytes);
   ~Database();
@@ -53,11 +53,15 @@ class Database {
   // text: a literal; the prepared statement is kept under its address.
   Query query(const char* text);
   Answer<void> run(const char* text);
+  // Of the file that are in use, with what the open transaction adds.
+  Answer<uint64_t> used_bytes();
   // Of the last call: reading or writing the file failed, but not for want of space.
   bool disk_failed() const;
 
  private:
   Database() = default;
+  Answer<uint64_t> ask_number(const char* text);
+
   sqlite3* db_ = nullptr;
   std::map<const char*, sqlite3_stmt*> prepared_;
 };

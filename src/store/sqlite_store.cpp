@@ -1,5 +1,6 @@
 #include "store/sqlite_store.h"
 
+#include <algorithm>
 #include <random>
 
 #include "store/sqlite_attendant.h"
@@ -58,8 +59,8 @@ class SqliteWatch final : public Watch {
 
 class SqliteStore final : public Store {
  public:
-  SqliteStore(std::shared_ptr<Shared> shared, std::unique_ptr<Database> writer, LeaseClock clock)
-      : shared_(std::move(shared)), writer_(std::move(writer)), clock_(std::move(clock)) {}
+  SqliteStore(std::shared_ptr<Shared> shared, std::unique_ptr<Database> writer, LeaseClock clock, uint64_t max_bytes)
+      : shared_(std::move(shared)), writer_(std::move(writer)), clock_(std::move(clock)), max_bytes_(max_bytes) {}
 
   Answer<std::optional<Record>> get(std::string_view key, Revision at) override {
     if (auto good = check_key(key); !good) return std::unexpected(good.error());
@@ -170,6 +171,17 @@ class SqliteStore final : public Store {
     return made;
   }
 
+  // Only puts find the store full before it really is, so that it can be emptied.
+  Answer<void> check_room(Database& db, const Transaction& transaction) const {
+    const auto is_put = [](const Change& change) { return change.kind == Change::Kind::put; };
+    if (max_bytes_ == 0 || std::ranges::none_of(transaction.changes, is_put)) return {};
+    const auto used = db.used_bytes();
+    if (!used) return std::unexpected(used.error());
+    if (*used <= max_bytes_) return {};
+    return fail(Trouble::unavailable, "the store is full: its " + std::to_string(max_bytes_) +
+                                          " bytes are used; remove records and compact it, or raise its size");
+  }
+
   Answer<Revision> carry_out(Database& db, const Transaction& transaction) {
     for (const Condition& condition : transaction.conditions) {
       const auto found = find_revision(db, condition);
@@ -190,6 +202,7 @@ class SqliteStore final : public Store {
       changed += *count;
     }
     if (changed == 0) return known->now;
+    if (auto good = check_room(db, transaction); !good) return std::unexpected(good.error());
     if (auto good = set_revision(db, known->now + 1); !good) return std::unexpected(good.error());
     return known->now + 1;
   }
@@ -198,13 +211,20 @@ class SqliteStore final : public Store {
   std::mutex mutex_;  // of writer_
   const std::unique_ptr<Database> writer_;
   const LeaseClock clock_;
+  const uint64_t max_bytes_;
 };
+
+// How far beyond max_bytes the file may grow by what is no put.
+uint64_t with_room(uint64_t max_bytes) {
+  constexpr uint64_t kLeastRoom = 1024 * 1024;
+  return max_bytes == 0 ? 0 : max_bytes + std::max(max_bytes / 16, kLeastRoom);
+}
 
 }  // namespace
 
 Answer<std::unique_ptr<Store>> open_sqlite(const std::string& path, const SqliteOptions& options) {
   LeaseClock clock = LeaseClock::of_this_boot();
-  auto writer = Database::open(path, options.busy_wait, options.max_bytes);
+  auto writer = Database::open(path, options.busy_wait, with_room(options.max_bytes));
   if (!writer) return std::unexpected(writer.error());
   {
     auto section = Section::begin(**writer, Section::Kind::write);
@@ -220,13 +240,13 @@ Answer<std::unique_ptr<Store>> open_sqlite(const std::string& path, const Sqlite
     if (!good) return std::unexpected(good.error());
   }
   auto shared = std::make_shared<Shared>();
-  auto reader = Database::open(path, options.busy_wait, options.max_bytes);
+  auto reader = Database::open(path, options.busy_wait, with_room(options.max_bytes));
   if (!reader) return std::unexpected(reader.error());
-  auto attending = Database::open(path, options.busy_wait, options.max_bytes);
+  auto attending = Database::open(path, options.busy_wait, with_room(options.max_bytes));
   if (!attending) return std::unexpected(attending.error());
   shared->reader = std::move(*reader);
   shared->attendant = std::make_unique<SqliteAttendant>(path, std::move(*attending), clock);
-  return std::make_unique<SqliteStore>(std::move(shared), std::move(*writer), std::move(clock));
+  return std::make_unique<SqliteStore>(std::move(shared), std::move(*writer), std::move(clock), options.max_bytes);
 }
 
 }  // namespace overlord::store

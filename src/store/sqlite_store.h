@@ -14,7 +14,9 @@ namespace overlord::store {
 
 struct SqliteOptions {
   std::chrono::milliseconds busy_wait{5000};  // for another process that is writing
-  uint64_t max_bytes = 8ULL << 30;            // of the file; beyond it is as a full disk. 0: no bound
+  // Of the file; a put that would need more finds the store full, as on a full disk. There is some room beyond it, so that
+  // a full store can be emptied. 0: no bound.
+  uint64_t max_bytes = 8ULL << 30;
 };
 
 Answer<std::unique_ptr<Store>> open_sqlite(const std::string& path, const SqliteOptions& options = {});
