@@ -76,6 +76,14 @@ class RawServer {
     const ssize_t size = ::recv(connection_.get(), bytes, sizeof bytes, 0);
     return size > 0 ? std::string(bytes, size_t(size)) : std::string();
   }
+  // Of the next connection that has one: curl may connect anew before it is told not to send again.
+  std::string accept_request() {
+    for (int tries = 0; tries < 5; ++tries) {
+      accept();
+      if (std::string request = receive(); !request.empty()) return request;
+    }
+    return {};
+  }
   void send(std::string_view text) { ::send(connection_.get(), text.data(), text.size(), MSG_NOSIGNAL); }
   void close() { connection_.reset(); }
   // Whether somebody wants to connect.
@@ -125,13 +133,11 @@ TEST(HttpClientFate, AChangeIsSentOnceAndAReadAgain) {
     server.send(answer);
     second = server.receive();
     server.close();  // without an answer, on a connection that was kept
-    server.accept();
-    third = server.receive();
+    third = server.accept_request();
     server.send(answer);
     server.receive();
     server.close();
-    server.accept();
-    server.receive();
+    server.accept_request();
     server.send(answer);
   });
   EXPECT_TRUE(client.ask("POST", "/1"));

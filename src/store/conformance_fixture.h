@@ -10,7 +10,9 @@
 namespace overlord::store {
 
 enum class Kind { sqlite, etcd };
-inline void PrintTo(Kind kind, std::ostream* out) { *out << (kind == Kind::sqlite ? "sqlite" : "etcd"); }
+inline std::ostream& operator<<(std::ostream& out, Kind kind) {
+  return out << (kind == Kind::sqlite ? "sqlite" : "etcd");
+}
 
 class Conformance : public testing::TestWithParam<Kind> {
  protected:

@@ -44,7 +44,7 @@ Answer<Seen> look_at(Store& store, const std::string& key) {
 Candidate::Candidate(Store& store, std::string key, std::string name, std::chrono::seconds ttl)
     : store_(store), key_(std::move(key)), name_(std::move(name)), ttl_(ttl) {}
 
-Candidate::~Candidate() { (void)resign(); }
+Candidate::~Candidate() { drop_lease(); }
 
 bool Candidate::leads() const { return token_ != 0 && now_ms() < lives_until_; }
 
@@ -92,7 +92,7 @@ Answer<std::optional<Revision>> Candidate::try_once() {
   if (!seen->record) {
     if (auto good = take_lease(); !good) return std::unexpected(good.error());
     const auto made = store_.commit({{absent(key_)}, {put(key_, name_, lease_)}});
-    if (!made && made.error().trouble == Trouble::expired) (void)drop_lease();
+    if (!made && made.error().trouble == Trouble::expired) drop_lease();
     if (!made && made.error().trouble != Trouble::conflict && made.error().trouble != Trouble::uncertain) {
       return std::unexpected(made.error());
     }
@@ -104,7 +104,7 @@ Answer<std::optional<Revision>> Candidate::try_once() {
   token_ = seen->record->created;
   if (leads()) return token_.load();
   // The key is ours, but its lease may be over at any moment.
-  (void)drop_lease();
+  drop_lease();
   return std::nullopt;
 }
 
@@ -135,7 +135,7 @@ Answer<void> Candidate::wait_for_removal(Revision from, milliseconds patience) {
 
 Answer<void> Candidate::take_lease() {
   if (lease_ != 0 && now_ms() < lives_until_) return {};
-  (void)drop_lease();
+  drop_lease();
   const int64_t asked = now_ms();
   const auto lease = store_.grant(ttl_);
   if (!lease) return std::unexpected(lease.error());
@@ -146,7 +146,7 @@ Answer<void> Candidate::take_lease() {
   return {};
 }
 
-Answer<void> Candidate::drop_lease() {
+Answer<void> Candidate::resign() {
   if (lease_ == 0) return {};
   {
     const std::scoped_lock lock(mutex_);
@@ -182,7 +182,10 @@ void Candidate::keep_alive(LeaseId lease) {
   }
 }
 
-Answer<void> Candidate::resign() { return drop_lease(); }
+void Candidate::drop_lease() {
+  const auto gone = resign();
+  if (!gone) log_warn("election ", key_, ": the lease of ", name_, " ends by itself: ", gone.error().message);
+}
 
 Answer<std::optional<Leader>> leader_of(Store& store, const std::string& key) {
   auto record = store.get(key);

@@ -41,7 +41,7 @@ class Candidate {
 
  private:
   Answer<void> take_lease();
-  Answer<void> drop_lease();
+  void drop_lease();
   // The token when the key was made; nothing: somebody else has it.
   Answer<std::optional<Revision>> try_once();
   Answer<void> wait_for_removal(Revision from, std::chrono::milliseconds patience);

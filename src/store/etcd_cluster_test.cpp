@@ -178,6 +178,15 @@ TEST(EtcdSecure, IsReachedByTlsAndLogin) {
     const auto batch = (*watch)->next(1000ms);
     return batch && batch->events.size() == 1;
   }));
+  // A member that starts again knows no login any more.
+  etcd.kill(0);
+  etcd.start(0);
+  EXPECT_TRUE(eventually([&] { return (*root)->commit({{}, {put("/a", "3")}}).has_value(); }));
+  EXPECT_TRUE(eventually([&] {
+    const auto batch = (*watch)->next(1000ms);
+    EXPECT_TRUE(batch || batch.error().trouble == Trouble::unavailable) << batch.error().message;
+    return batch && !batch->events.empty();
+  }));
   const auto refused = [&](const OpenOptions& options) {
     const auto other = open_store(url, options);
     const auto read = (*other)->get("/a");

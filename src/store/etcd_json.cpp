@@ -138,9 +138,9 @@ std::optional<LeaseAnswer> parse_lease(std::string_view text) {
   const Json* const result = reader.find(reader.root(), "result");
   const Json& in = result == nullptr ? reader.root() : *result;
   const int64_t ttl = reader.number(in, "TTL");
-  LeaseAnswer answer{reader.number(in, "ID"), std::chrono::seconds(ttl)};
+  const LeaseAnswer answer{reader.number(in, "ID"), std::chrono::seconds(ttl)};
   if (answer.id == 0 || ttl < 0) reader.spoil();
-  return checked(reader, std::move(answer));
+  return checked(reader, LeaseAnswer(answer));
 }
 
 std::optional<std::string> parse_token(std::string_view text) {

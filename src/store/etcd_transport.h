@@ -29,11 +29,12 @@ class EtcdTransport {
   void avoid(size_t member);  // the next one is preferred from now on
   const std::string& member(size_t index) const { return options_.members[index]; }
   Answer<std::vector<std::string>> headers();
+  void forget_token();  // the next call logs in again
   // Whether this member answers at all, within options.silence.
   bool answers(size_t member);
   http::ClientOptions client_options() const;
   std::chrono::milliseconds silence() const { return options_.silence; }
-  // What the refusal means for who asked; unauthenticated: the next call logs in again.
+  // What the refusal means for who asked.
   Error judge(const Refusal& refusal, Kind kind);
 
  private:
@@ -46,7 +47,6 @@ class EtcdTransport {
   std::unique_ptr<http::Client> borrow(size_t member);
   void give_back(size_t member, std::unique_ptr<http::Client> client);
   Answer<std::string> token();
-  void forget_token();
 
   const EtcdOptions options_;
   std::mutex mutex_;

@@ -1,6 +1,7 @@
 #include "store/etcd_watch.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace overlord::store::etcd {
 namespace {
@@ -67,11 +68,10 @@ std::unexpected<Error> EtcdWatch::broken(std::string message) {
 Answer<void> EtcdWatch::connect() {
   // etcd itself says that a revision is forgotten only when it lies before the compaction, but a removal at just that
   // revision may be forgotten too (etcd_store.h). A state from before the first change must still be there.
-  if (next_ > 1) {
-    const auto known = transport_->call("/v3/kv/range", list_request(prefix_, prefix_end(prefix_), 1, next_ - 1, true),
-                                        EtcdTransport::Kind::repeatable);
-    if (!known && known.error().trouble != Trouble::refused) return std::unexpected(known.error());
-  }
+  const auto known = transport_->call("/v3/kv/range", list_request(prefix_, prefix_end(prefix_), 1, next_ - 1, true),
+                                      EtcdTransport::Kind::repeatable);
+  // Refused is a revision of the future, which may be waited for; or what the watch will be told too.
+  if (!known && known.error().trouble != Trouble::refused) return std::unexpected(known.error());
   const auto headers = transport_->headers();
   if (!headers) return std::unexpected(headers.error());
   member_ = transport_->preferred();
@@ -146,12 +146,15 @@ Answer<void> EtcdWatch::take_line(std::string_view line) {
                                           " are forgotten; those since " + std::to_string(answer->compacted + 1) +
                                           " are known");
     }
-    // So etcd says it of a watch that the user may not have.
-    if (answer->reason.find("permission denied") != std::string::npos) over.error().trouble = Trouble::refused;
+    // So etcd says it of a watch that the user may not have, and of a login that this member does not know any more.
+    if (answer->reason.find("permission denied") == std::string::npos) return over;
+    if (std::exchange(denied_, true)) over.error().trouble = Trouble::refused;
+    transport_->forget_token();
     return over;
   }
   if (answer->created) {
     created_ = true;
+    denied_ = false;
     pause_ = milliseconds(0);
   }
   take_events(std::move(answer->events), answer->fragment);

@@ -45,7 +45,8 @@ class EtcdWatch final : public Watch {
   size_t searched_ = 0;        // bytes of it that hold no end of a line
   std::vector<Event> held_;    // of a revision that may go on in the next message
   std::vector<Event> ready_;
-  Revision next_;  // all before it is in ready_ or delivered
+  Revision next_;        // all before it is in ready_ or delivered
+  bool denied_ = false;  // the last try, which may be for an old login
   std::chrono::milliseconds pause_{0};
   std::mutex mutex_;
   std::condition_variable stop_changed_;

@@ -35,7 +35,7 @@ SqliteAttendant::SqliteAttendant(std::string path, std::unique_ptr<Database> db,
       inotify_(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC)),
       nudged_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
   // The log exists while a connection is open that has used it, and ours is.
-  (void)revisions(*db_);
+  if (const auto known = revisions(*db_)) revision_ = known->now;
   if (inotify_.valid() && ::inotify_add_watch(inotify_.get(), (path_ + "-wal").c_str(), IN_MODIFY) < 0) {
     inotify_.reset();
   }

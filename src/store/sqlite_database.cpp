@@ -7,6 +7,8 @@
 #include <cstring>
 #include <utility>
 
+#include "base/log.h"
+
 namespace overlord::store {
 namespace {
 
@@ -169,8 +171,9 @@ Answer<void> Section::commit() {
 }
 
 Section::~Section() {
-  // Some errors have rolled back already; then this one fails, which changes nothing.
-  if (db_ != nullptr) (void)db_->run("ROLLBACK");
+  // Some errors have rolled back already.
+  if (db_ == nullptr || !db_->in_transaction()) return;
+  if (auto good = db_->run("ROLLBACK"); !good) log_error("store: cannot roll back: ", good.error().message);
 }
 
 }  // namespace overlord::store

@@ -55,6 +55,7 @@ class Database {
   Answer<void> run(const char* text);
   // Of the file that are in use, with what the open transaction adds.
   Answer<uint64_t> used_bytes();
+  bool in_transaction() const { return ::sqlite3_get_autocommit(db_) == 0; }
   // Of the last call: reading or writing the file failed, but not for want of space.
   bool disk_failed() const;
 
