@@ -58,7 +58,11 @@ class Load {
 
 TEST(EtcdCluster, LosesNothingWhileLeadersDieAndHang) {
   Etcd etcd(3);
-  const auto opened = open_etcd({.members = etcd.members(), .timeout = 1s, .silence = 500ms});
+  // The watch begins at the member that will die.
+  const size_t killed = etcd.leader();
+  std::vector<std::string> members = etcd.members();
+  std::swap(members[0], members[killed]);
+  const auto opened = open_etcd({.members = members, .timeout = 1s, .silence = 500ms});
   ASSERT_TRUE(opened);
   const auto watch = (*opened)->watch("/load/", 1);
   ASSERT_TRUE(watch);
@@ -89,7 +93,6 @@ TEST(EtcdCluster, LosesNothingWhileLeadersDieAndHang) {
     }
   });
   goes_on();
-  const size_t killed = etcd.leader();
   etcd.kill(killed);
   goes_on();
   etcd.start(killed);
@@ -115,8 +118,29 @@ TEST(EtcdCluster, LosesNothingWhileLeadersDieAndHang) {
   EXPECT_EQ(seen, stored);
 }
 
-TEST(EtcdCluster, WithoutAMajorityIsUnavailable) {
+TEST(EtcdCluster, AHungMemberIsLeftAndWithoutAMajorityItIsUnavailable) {
   Etcd etcd(3);
+  // The one that the watch asks is no leader, and nobody else has to do with it.
+  const size_t leads = etcd.leader();
+  const size_t hangs = (leads + 1) % 3;
+  const size_t works = (leads + 2) % 3;
+  const auto watching =
+      open_etcd({.members = {etcd.member(hangs), etcd.member(works)}, .timeout = 1s, .silence = 200ms});
+  const auto writing = open_etcd({.members = {etcd.member(leads)}});
+  const auto watch = (*watching)->watch("/w", 0);
+  ASSERT_TRUE(watch) << watch.error().message;
+  const auto told = [&](const std::string& value) {
+    EXPECT_TRUE((*writing)->commit({{}, {put("/w", value)}}));
+    EXPECT_TRUE(eventually([&] {
+      const auto batch = (*watch)->next(1000ms);
+      EXPECT_TRUE(batch || batch.error().trouble == Trouble::unavailable) << batch.error().message;
+      return batch && batch->events.size() == 1 && batch->events[0].record.value == value;
+    })) << value;
+  };
+  told("before");
+  etcd.signal(hangs, SIGSTOP);
+  told("meanwhile");
+  etcd.signal(hangs, SIGCONT);
   const auto opened = open_etcd({.members = etcd.members(), .timeout = 300ms, .patience = 300ms});
   ASSERT_TRUE(opened);
   Store& store = **opened;

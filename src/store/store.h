@@ -29,7 +29,8 @@ using LeaseId = int64_t;   // 0: none
 // What a caller can do about it.
 enum class Trouble {
   unavailable,  // nothing was changed; the same call can succeed later
-  uncertain,    // no answer to a change: it may have been made. Read before deciding
+  uncertain,    // no answer to a change: it may have been made, or be made yet. Read, and try again with conditions
+                // that only one of the tries can meet
   conflict,     // a condition did not hold; nothing was changed
   refused,      // the same call will never succeed: too large, malformed, forbidden, read-only
   expired,      // the lease is no more
