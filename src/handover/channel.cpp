@@ -4,7 +4,6 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <array>
@@ -140,12 +139,7 @@ Result<net::UniqueFd> listen_for_takers(const std::string& path) {
   if (!address) return std::unexpected(address.error());
   net::UniqueFd fd(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return failed("no socket");
-  if (::bind(fd.get(), address->get(), address->length) != 0) {
-    if (errno != EADDRINUSE) return failed("cannot listen on " + path);
-    if (Channel::connect(path)) return fail("cannot listen on " + path + ": another process does");
-    ::unlink(path.c_str());  // left behind
-    if (::bind(fd.get(), address->get(), address->length) != 0) return failed("cannot listen on " + path);
-  }
+  if (auto bound = net::bind_unix(fd.get(), *address); !bound) return std::unexpected(bound.error());
   constexpr mode_t kOwnerOnly = 0600;
   constexpr int kBacklog = 4;
   if (::chmod(path.c_str(), kOwnerOnly) != 0 || ::listen(fd.get(), kBacklog) != 0) {

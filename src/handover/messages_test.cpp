@@ -8,6 +8,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
 
 #include "handover/channel.h"
 #include "handover/client_state.h"
@@ -136,6 +139,39 @@ TEST(Channel, OpensOnlyWhatThereIs) {
   EXPECT_FALSE(Channel::open("fd:"));
   EXPECT_FALSE(Channel::open("fd:1000000"));
   EXPECT_FALSE(Channel::open("fd:3x"));
+}
+
+class ListenForTakers : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "overlord-takers-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder = pattern;
+    path = (folder / "upgrade.sock").string();
+  }
+  void TearDown() override { std::filesystem::remove_all(folder); }
+
+  std::filesystem::path folder;
+  std::string path;
+};
+
+TEST_F(ListenForTakers, LeavesWhatIsNoSocketAlone) {
+  std::ofstream(path) << "precious";
+  EXPECT_FALSE(listen_for_takers(path));
+  std::string text;
+  std::ifstream(path) >> text;
+  EXPECT_EQ(text, "precious");
+}
+
+TEST_F(ListenForTakers, IsOneAtATime) {
+  {
+    const auto first = listen_for_takers(path);
+    ASSERT_TRUE(first) << first.error().message;
+    EXPECT_FALSE(listen_for_takers(path));
+    EXPECT_TRUE(Channel::connect(path));
+  }
+  const auto next = listen_for_takers(path);  // the socket is still there, without an owner
+  EXPECT_TRUE(next) << next.error().message;
 }
 
 }  // namespace

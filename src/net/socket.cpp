@@ -34,16 +34,20 @@ bool stale_socket_file(const SocketAddress& address) {
 
 }  // namespace
 
+Result<void> bind_unix(int fd, const SocketAddress& address) {
+  if (::bind(fd, address.get(), address.length) == 0) return {};
+  if (errno != EADDRINUSE) return listen_failure(address, errno);
+  if (!stale_socket_file(address)) return listen_failure(address, EADDRINUSE);
+  ::unlink(reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path);
+  if (::bind(fd, address.get(), address.length) != 0) return listen_failure(address, errno);
+  return {};
+}
+
 Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, int backlog) {
   UniqueFd fd(::socket(address.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return listen_failure(address, errno);
   if (address.family() == AF_UNIX) {
-    if (::bind(fd.get(), address.get(), address.length) != 0) {
-      if (errno != EADDRINUSE) return listen_failure(address, errno);
-      if (!stale_socket_file(address)) return listen_failure(address, EADDRINUSE);
-      ::unlink(reinterpret_cast<const sockaddr_un*>(&address.storage)->sun_path);
-      if (::bind(fd.get(), address.get(), address.length) != 0) return listen_failure(address, errno);
-    }
+    if (auto bound = bind_unix(fd.get(), address); !bound) return std::unexpected(bound.error());
   } else {
     set_option(fd.get(), SOL_SOCKET, SO_REUSEADDR, 1);
     if (reuse_port) set_option(fd.get(), SOL_SOCKET, SO_REUSEPORT, 1);

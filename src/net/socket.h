@@ -39,6 +39,10 @@ class UniqueFd {
 // The error names the address and the reason. backlog 0: only bound, to see whether that is possible.
 Result<UniqueFd> listen_socket(const SocketAddress& address, bool reuse_port, int backlog);
 
+// Binds a unix socket of any type as listen_socket() does: what is at the path is replaced only when it is a socket that
+// nobody listens on.
+Result<void> bind_unix(int fd, const SocketAddress& address);
+
 // Seconds of silence after which the kernel asks whether the other end is still there. Four questions without an
 // answer break the connection.
 inline constexpr uint32_t kKeepAliveSeconds = 60;
