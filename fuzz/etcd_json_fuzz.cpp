@@ -4,6 +4,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/base64.h"
 #include "store/etcd_json.h"
 
 using namespace overlord::store;
@@ -16,7 +17,7 @@ void require(bool condition) {
 
 void check(const Record& record) {
   require(!record.key.empty() && record.modified > 0 && record.created >= 0);
-  require(etcd::from_base64(etcd::to_base64(record.value)) == record.value);
+  require(overlord::from_base64(overlord::to_base64(record.value)) == record.value);
 }
 
 }  // namespace
@@ -46,6 +47,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     }
   }
   // What can be decoded is the only text for its bytes, but for what stands behind it.
-  if (const auto bytes = etcd::from_base64(text)) require(etcd::to_base64(*bytes).size() == size);
+  if (const auto bytes = overlord::from_base64(text)) require(overlord::to_base64(*bytes).size() == size);
   return 0;
 }

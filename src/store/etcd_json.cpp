@@ -4,6 +4,8 @@
 #include <limits>
 #include <nlohmann/json.hpp>
 
+#include "base/base64.h"
+
 namespace overlord::store::etcd {
 namespace {
 

@@ -17,9 +17,6 @@ namespace overlord::store::etcd {
 // Bytes of an answer, or of one message of a watch.
 inline constexpr size_t kMaxAnswer = 16 * 1024 * 1024;
 
-std::string to_base64(std::string_view bytes);
-std::optional<std::string> from_base64(std::string_view text);
-
 // Requests. The end of a range as prefix_end() gives it: empty means all keys from `begin` on; for one key see get_request.
 std::string get_request(std::string_view key, Revision at);
 std::string list_request(std::string_view begin, std::string_view end, size_t limit, Revision at, bool keys_only);

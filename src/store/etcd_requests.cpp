@@ -1,4 +1,5 @@
 // Requests to etcd (etcd_json.h). Everything in them is base64, a number or a word of ours, but a user's name and password.
+#include "base/base64.h"
 #include "base/text_escape.h"
 #include "store/etcd_json.h"
 

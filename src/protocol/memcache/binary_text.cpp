@@ -5,6 +5,7 @@
 #include <charconv>
 #include <limits>
 
+#include "base/base64.h"
 #include "protocol/memcache/scan.h"
 #include "protocol/memcache/text.h"
 
@@ -150,16 +151,6 @@ Outcome read_line(Opcode opcode, std::string_view line) {
 }  // namespace
 
 void append_exptime(uint32_t exptime, std::string& out) { append_number(std::min(exptime, kLatestExptime), out); }
-
-void append_base64(std::string_view bytes, std::string& out) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const std::string_view three = bytes.substr(i, 3);
-    uint32_t bits = 0;
-    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < three.size() ? static_cast<unsigned char>(three[k]) : 0u);
-    for (size_t k = 0; k < 4; ++k) out += k > three.size() ? '=' : kDigits[bits >> (18 - 6 * k) & 63];
-  }
-}
 
 void append_meta_command(const Request& request, std::string& out) {
   out.append(verb_of(request.opcode));

@@ -22,8 +22,6 @@ void append_meta_command(const Request& request, std::string& out);
 // The exptime in text: beyond 2^31-1, which other commands do not take, it becomes that (in 2038).
 void append_exptime(uint32_t exptime, std::string& out);
 
-void append_base64(std::string_view bytes, std::string& out);
-
 struct Outcome {
   Status status = Status::ok;
   size_t line_size = 0;    // of the reply's line with its CRLF

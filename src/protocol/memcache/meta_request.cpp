@@ -4,6 +4,7 @@
 #include <bitset>
 #include <cstring>
 
+#include "base/base64.h"
 #include "protocol/memcache/scan.h"
 #include "protocol/memcache/text.h"
 
@@ -41,14 +42,6 @@ void tokenize(std::string_view text, Tokens& tokens) {
     }
     ++i;
   }
-}
-
-int8_t base64_digit(char c) {
-  if (c >= 'A' && c <= 'Z') return static_cast<int8_t>(c - 'A');
-  if (c >= 'a' && c <= 'z') return static_cast<int8_t>(c - 'a' + 26);
-  if (c >= '0' && c <= '9') return static_cast<int8_t>(c - '0' + 52);
-  if (c == '+') return 62;
-  return c == '/' ? 63 : -1;
 }
 
 bool all_plain(std::string_view text) { return plain_run(text.data(), text.size()) == text.size(); }
@@ -221,23 +214,6 @@ ParseStatus parse_meta_request(std::string_view bytes, const Limits& limits, Met
   const bool bare_lf = bytes[line_size - 2] != '\r';
   return MetaParser(bytes.substr(0, line_size - (bare_lf ? 1 : 2)), line_size, bare_lf, out)
       .parse(bytes.size(), limits);
-}
-
-size_t decode_base64(std::string_view text, char* out) {
-  if (text.empty() || text.size() % 4 != 0) return 0;
-  size_t padding = 0;
-  while (padding < 2 && text[text.size() - 1 - padding] == '=') ++padding;
-  const size_t digits = text.size() - padding;
-  uint32_t bits = 0;
-  size_t size = 0;
-  for (size_t i = 0; i < digits; ++i) {
-    const int8_t digit = base64_digit(text[i]);
-    if (digit < 0) return 0;
-    bits = bits << 6 | static_cast<uint32_t>(digit);
-    if (i % 4 == 0) continue;  // six bits are no byte yet
-    out[size++] = static_cast<char>(bits >> (6 - 2 * (i % 4)));
-  }
-  return size;
 }
 
 }  // namespace overlord::memcache

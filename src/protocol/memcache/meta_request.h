@@ -67,8 +67,4 @@ bool is_meta(std::string_view bytes);
 // For bytes of which is_meta() is true. On `incomplete` nothing but the status is set.
 ParseStatus parse_meta_request(std::string_view bytes, const Limits& limits, MetaRequest& out);
 
-// Standard alphabet, padded. Returns the size of what was decoded into `out` (3/4 of the text's size at most), 0 when
-// the text is not base64 or is empty.
-size_t decode_base64(std::string_view text, char* out);
-
 }  // namespace overlord::memcache

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/base64.h"
 #include "protocol/memcache/meta_reply.h"
 
 namespace overlord::memcache {
