@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "http/client_handle.h"
+#include "http/client_stream.h"
 
 namespace overlord::http {
 namespace {
@@ -57,38 +58,22 @@ Client::~Client() {
 }
 
 Result<Answer> Client::follow(std::string_view target, const std::function<bool(std::string_view)>& take_piece) {
-  struct Followed {
-    CURL* curl;
-    const std::function<bool(std::string_view)>& take;
-    Body refused;
-    bool enough = false;
-
-    size_t on_bytes(char* bytes, size_t size) {
-      long status = 0;
-      ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-      if (status != kOk) return http::take(bytes, 1, size, &refused);
-      enough = !take({bytes, size});
-      return enough ? 0 : size;
+  ClientStream stream(options_);
+  stream.start(server_, "GET", target);
+  Answer answer;
+  for (;;) {
+    // Now and then curl asks whether the request is cancelled.
+    const auto piece = stream.read(std::chrono::seconds(1));
+    if (!piece) return std::unexpected(piece.error());
+    answer.status = piece->status;
+    if (answer.status != kOk) {
+      answer.body += piece->bytes;
+      if (answer.body.size() > options_.max_body) return fail("GET " + server_ + std::string(target) + ": too long");
+    } else if (!piece->bytes.empty() && !take_piece(piece->bytes)) {
+      return answer;
     }
-  };
-  CURL* const curl = parts_->curl;
-  Followed followed{curl, take_piece, {{}, options_.max_body}};
-  const ClientHeaders headers(options_, {});
-  char why[CURL_ERROR_SIZE] = "";
-  prepare_curl(curl, parts_->server, options_, target, why);
-  ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
-  const auto on_bytes = +[](char* bytes, size_t size, size_t count, void* into) {
-    return static_cast<Followed*>(into)->on_bytes(bytes, size * count);
-  };
-  ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
-  ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &followed);
-  const CURLcode code = ::curl_easy_perform(curl);
-  if (code != CURLE_OK && !followed.enough) {
-    return fail("GET " + server_ + std::string(target) + ": " + (*why != '\0' ? why : ::curl_easy_strerror(code)));
+    if (piece->ended) return answer;
   }
-  long status = 0;
-  ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-  return Answer{static_cast<int>(status), std::move(followed.refused.text), {}};
 }
 
 Result<Answer> Client::ask(std::string_view method, std::string_view target, std::string_view body,

@@ -77,7 +77,7 @@ Result<ClientStream::Piece> ClientStream::read(std::chrono::milliseconds patienc
     long status = 0;
     ::curl_easy_getinfo(parts_->curl, CURLINFO_RESPONSE_CODE, &status);
     Piece piece{std::exchange(parts_->received, {}), false, static_cast<int>(status)};
-    if (running == 0) {
+    if (running == 0 && piece.bytes.empty()) {
       int left = 0;
       const CURLMsg* const message = ::curl_multi_info_read(parts_->multi, &left);
       const CURLcode code = message == nullptr ? CURLE_OK : message->data.result;

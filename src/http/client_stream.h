@@ -29,8 +29,8 @@ class ClientStream {
     bool ended = false;  // the answer is complete
     int status = 0;      // 0 while the head has not come
   };
-  // What has come, after waiting for it for so long at most. An error: there was no connection or it broke; nothing more
-  // will come until the next start().
+  // What has come, after waiting for it for so long at most. An error: there was no connection or it broke, after
+  // whatever had come was read; nothing more will come until the next start().
   Result<Piece> read(std::chrono::milliseconds patience);
   // Ends the read() that waits, or the next one, at once.
   void wake();
