@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/ascii.h"
 #include "protocol/redis/acl_names.h"
 #include "protocol/redis/glob.h"
 
@@ -15,15 +16,9 @@ namespace {
 
 constexpr uint32_t kAll = UINT32_MAX;
 
-std::string lower_text(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = redis::lower(c);
-  return out;
-}
-
 int hex_value(char c) {
   if (c >= '0' && c <= '9') return c - '0';
-  const char low = redis::lower(c);
+  const char low = lower(c);
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
@@ -130,7 +125,8 @@ Result<void> User::apply_key(std::string_view rule) {
   uint8_t rights = kRead | kWrite;
   if (rule.front() == '%') {
     const size_t tilde = rule.find('~');
-    const std::string letters = lower_text(rule.substr(1, tilde == std::string_view::npos ? 0 : tilde - 1));
+    const std::string letters =
+        lower_case(std::string(rule.substr(1, tilde == std::string_view::npos ? 0 : tilde - 1)));
     if (letters == "r") {
       rights = kRead;
     } else if (letters == "w") {
@@ -151,7 +147,7 @@ Result<void> User::apply_key(std::string_view rule) {
 
 Result<void> User::apply_command(std::string_view rule) {
   const bool allow = rule.front() == '+';
-  const std::string name = lower_text(rule.substr(1));
+  const std::string name = lower_case(std::string(rule.substr(1)));
   if (name.starts_with('@')) {
     const uint32_t category = redis::acl_category(std::string_view(name).substr(1));
     if (category == 0) return fail("unknown category; ACL CAT lists them");

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "admin/parameters.h"
+#include "base/ascii.h"
 #include "slowlog/store.h"
 
 namespace overlord::admin {
@@ -50,12 +51,6 @@ std::string beginning(std::string_view pattern) {
   return std::string(pattern) + (plain ? "*" : "");
 }
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return out;
-}
-
 }  // namespace
 
 http::Response tail_page(proxy::Proxy& proxy, const http::Request& request, std::chrono::milliseconds patience) {
@@ -83,7 +78,7 @@ http::Response tail_page(proxy::Proxy& proxy, const http::Request& request, std:
   const auto named = [cluster](const config::ClusterSnapshot& each) { return each->name == cluster; };
   if (!cluster.empty() && std::ranges::none_of(running.clusters, named)) return no_cluster(cluster);
   auto tail = proxy.begin_tail({.cluster = std::string(cluster),
-                                .command = lower_case(request.parameter("cmd")),
+                                .command = lower_case(std::string(request.parameter("cmd"))),
                                 .key = beginning(request.parameter("key")),
                                 .client = beginning(request.parameter("client")),
                                 .node = std::string(request.parameter("backend")),

@@ -222,7 +222,7 @@ http::Response explain_page(proxy::Proxy& proxy, const http::Request& request, s
   const std::string name(request.parameter("cluster"));
   const std::string key(request.parameter("key"));
   std::string cmd(request.parameter("cmd"));
-  std::ranges::transform(cmd, cmd.begin(), [](char c) { return c == ' ' ? '|' : redis::lower(c); });
+  std::ranges::transform(cmd, cmd.begin(), [](char c) { return c == ' ' ? '|' : lower(c); });
   if (name.empty() || (key.empty() && cmd.empty())) {
     return http::Response::error(400, "ask for /explain?cluster=NAME&key=KEY, with &cmd=GET if you like");
   }

@@ -5,12 +5,13 @@
 #include <numeric>
 #include <vector>
 
+#include "base/ascii.h"
+
 namespace overlord::config {
 
 bool same_key(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return a.size() == b.size() &&
-         std::equal(a.begin(), a.end(), b.begin(), [&](char x, char y) { return lower(x) == lower(y); });
+         std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
 }
 
 uint32_t edit_distance(std::string_view a, std::string_view b) {

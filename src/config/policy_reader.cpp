@@ -43,7 +43,7 @@ void read_policy(const TableReader<ClusterConfig>& reader, ReadCluster& read, Re
       continue;
     }
     std::string name = *text;
-    std::ranges::transform(name, name.begin(), redis::lower);
+    std::ranges::transform(name, name.begin(), lower);
     if (std::ranges::find(names, name) == names.end()) {
       const std::string_view near = nearest(name, names);
       const bool of_module = name.contains('.');  // as modules name theirs: near to another by chance

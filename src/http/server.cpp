@@ -17,6 +17,7 @@
 #include <cstring>
 #include <exception>
 
+#include "base/ascii.h"
 #include "base/log.h"
 #include "http/server_streams.h"
 #include "net/socket.h"
@@ -40,13 +41,6 @@ std::string decoded(const char* text) {
   size_t size = 0;
   const std::unique_ptr<char, decltype(&::free)> plain(::evhttp_uridecode(text, 0, &size), ::free);
   return plain == nullptr ? std::string() : std::string(plain.get(), size);
-}
-
-std::string lower_case(std::string text) {
-  for (char& c : text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return text;
 }
 
 std::map<std::string, std::string, std::less<>> query_of(const char* text) {

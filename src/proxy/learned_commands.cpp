@@ -15,10 +15,10 @@ const LearnedCommands::List LearnedCommands::kNone;
 
 const Command* LearnedCommands::find(std::string_view name) const {
   const Table* const table = table_.load(std::memory_order_acquire);
-  std::array<char, 128> lower;
-  if (table == nullptr || name.size() > lower.size()) return nullptr;
-  std::ranges::transform(name, lower.begin(), redis::lower);
-  const auto found = table->by_name.find({lower.data(), name.size()});
+  std::array<char, 128> letters;
+  if (table == nullptr || name.size() > letters.size()) return nullptr;
+  std::ranges::transform(name, letters.begin(), lower);
+  const auto found = table->by_name.find({letters.data(), name.size()});
   return found == table->by_name.end() ? nullptr : found->second;
 }
 

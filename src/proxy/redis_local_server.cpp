@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.h"
 #include "protocol/redis/glob.h"
 #include "protocol/redis/key_positions.h"
 #include "protocol/redis/writer.h"
@@ -47,12 +48,6 @@ Settings settings_of(Cluster& cluster, bool as_cluster) {
   };
 }
 
-std::string lower_text(std::string_view text) {
-  std::string out(text);
-  for (char& c : out) c = redis::lower(c);
-  return out;
-}
-
 }  // namespace
 
 void RedisSession::config_get() {
@@ -61,7 +56,7 @@ void RedisSession::config_get() {
   size_t count = 0;
   redis::RequestArgs args(*parser_);
   for (uint32_t a = 2; a < args.size(); ++a) {
-    const std::string pattern = lower_text(args.at(a));
+    const std::string pattern = lower_case(std::string(args.at(a)));
     for (size_t i = 0; i < settings.size(); ++i) {
       const std::string_view name = settings[i].first;
       if (!shown[i].empty() || !redis::glob_match(pattern, name)) continue;

@@ -31,7 +31,7 @@ bool by_sha(const Command& command) { return command.name.starts_with("evalsha")
 
 bool lower_sha(std::string_view given, ScriptSha& sha) {
   if (given.size() != sha.size()) return false;
-  std::ranges::transform(given, sha.begin(), redis::lower);
+  std::ranges::transform(given, sha.begin(), lower);
   return true;
 }
 

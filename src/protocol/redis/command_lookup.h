@@ -10,11 +10,10 @@
 #include <span>
 #include <string_view>
 
+#include "base/ascii.h"
 #include "protocol/redis/command.h"
 
 namespace overlord::redis {
-
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c; }
 
 // text equals `lower_case` but for the case of ASCII letters.
 constexpr bool equals_lower(std::string_view text, std::string_view lower_case) {
