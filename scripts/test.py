@@ -10,11 +10,11 @@ import time
 import xml.etree.ElementTree as ET
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
 ROOT = Path(__file__).resolve().parent.parent
 LOGS = ROOT / "build" / "test"
-CPUS = str(os.cpu_count() or 1)
-JOBS = str(3 * (os.cpu_count() or 1))  # system tests wait most of their time
+CPUS = os.cpu_count() or 1
 TEST_SECONDS = 600  # one test may take this long, under the slowest sanitizer
 STAGE_SECONDS = 40 * 60  # a stage that takes longer hangs
 
@@ -52,20 +52,24 @@ class Tally:
             self.failed.append(f"{what}: ended with status {status}")
 
 
-def run(command: list[str], env: dict[str, str] | None = None, drop: str = "") -> int:
+def run(
+    command: list[str], env: dict[str, str] | None = None, drop: str = "", log: IO[str] | None = None,
+    seconds: float = STAGE_SECONDS,
+) -> int:
     """Runs a command in its own process group; ends the group when it takes too long or we are interrupted.
-    drop: a pattern of grep; the lines of the output that match it are not shown."""
+    drop: a pattern of grep; the lines of the output that match it are not shown. log: where the output goes."""
     if drop:
         filtered = 'set -o pipefail; drop=$1; shift; "$@" | { grep --line-buffered -vE "$drop" || true; }'
         command = ["bash", "-c", filtered, "run", drop, *command]
     sys.stdout.flush()
     process = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, start_new_session=True
+        command, cwd=ROOT, env={**os.environ, **(env or {})}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+        start_new_session=True,
     )
     try:
-        return process.wait(timeout=STAGE_SECONDS)
+        return process.wait(timeout=seconds)
     except subprocess.TimeoutExpired:
-        print(f"dev: no end after {STAGE_SECONDS} s: {' '.join(command)}")
+        print(f"dev: no end after {seconds} s: {' '.join(command)}", file=log or sys.stdout)
         return 124
     finally:
         if process.poll() is None:
@@ -80,7 +84,7 @@ def build(tally: Tally, preset: str, *targets: str) -> bool:
 def unit(tally: Tally, preset: str, env: dict[str, str]) -> None:
     report = LOGS / f"{preset}-unit.xml"
     report.unlink(missing_ok=True)
-    command = ["ctest", "--test-dir", f"build/{preset}", "-L", "unit", "-j", CPUS, "--timeout", str(TEST_SECONDS)]
+    command = ["ctest", "--test-dir", f"build/{preset}", "-L", "unit", "-j", str(CPUS), "--timeout", str(TEST_SECONDS)]
     command += ["--repeat", "until-pass:2", "--output-on-failure", "--no-tests=error", "--output-junit", str(report)]
     # Those that pass would be hundreds of lines; the last lines say how many they were.
     passing = r"^ +Start +[0-9]+: |^ *[0-9]+/[0-9]+ Test +#[0-9]+: .* Passed +[0-9.]+ sec$"
@@ -96,7 +100,7 @@ def unit_by_program(tally: Tally, preset: str, env: dict[str, str]) -> None:
     programs = sorted({test["command"][0] for test in json.loads(listing.stdout)["tests"]})
     tally.check("there are unit tests", bool(programs))
 
-    def work(program: str) -> tuple[str, list[ET.Element], int, str]:
+    def work(program: str) -> tuple[str, list[ET.Element], list[str], int, str]:
         name = Path(program).name
         report = LOGS / f"{preset}-{name}.xml"
         out = LOGS / f"{preset}-{name}.log"
@@ -104,27 +108,24 @@ def unit_by_program(tally: Tally, preset: str, env: dict[str, str]) -> None:
         cases: list[ET.Element] = []
         for turn in range(2):
             report.unlink(missing_ok=True)
-            command = [program, "--gtest_brief=1", f"--gtest_output=xml:{report}", *again]
+            command = [program, "--gtest_brief=1", f"--gtest_output=xml:{report}"]
+            if again:
+                command.append("--gtest_filter=" + ":".join(again))
             with out.open("w" if turn == 0 else "a") as log:
-                process = subprocess.Popen(
-                    command, cwd=ROOT, env={**os.environ, **env}, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-                )
-                try:
-                    status = process.wait(timeout=TEST_SECONDS)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    status = process.wait()
+                status = run(command, env, log=log, seconds=TEST_SECONDS)
             found = list(ET.parse(report).getroot().iter("testcase")) if report.exists() else []
             found = [c for c in found if c.get("status") == "run"]
             cases = [c for c in cases if c.find("failure") is None] + found
             failed = [c for c in found if c.find("failure") is not None]
             if status == 0 or not failed:
                 break
-            again = ["--gtest_filter=" + ":".join(f"{c.get('classname')}.{c.get('name')}" for c in failed)]
-        return name, cases, status, out.read_text(errors="replace")[-6000:]
+            if turn == 0:
+                again = [f"{c.get('classname')}.{c.get('name')}" for c in failed]
+        return name, cases, again, status, out.read_text(errors="replace")[-6000:]
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for name, cases, status, text in pool.map(work, programs):
+    with ThreadPoolExecutor(CPUS) as pool:
+        for name, cases, again, status, text in pool.map(work, programs):
+            tally.second_try += [f"{preset} unit {name}:{x}" for x in again if status == 0]
             for case in cases:
                 what = f"{preset} unit {name}:{case.get('classname')}.{case.get('name')}"
                 tally.check(what, case.find("failure") is None)
@@ -158,8 +159,9 @@ def system(tally: Tally, preset: str, env: dict[str, str]) -> None:
     report.unlink(missing_ok=True)
     few = preset == "tsan" and "OVERLORD_WHOLE" not in os.environ
     what = [f"tests/system/{name}" for name in THREADED] if few else ["tests/system"]
-    jobs = str(2 * (os.cpu_count() or 1)) if preset == "tsan" else JOBS  # which computes most of its time
-    command = [sys.executable, "-m", "pytest", *what, "-q", "-n", jobs, f"--junitxml={report}"]
+    # Tests wait most of their time; with the thread sanitizer they compute.
+    jobs = CPUS * (2 if preset == "tsan" else 3)
+    command = [sys.executable, "-m", "pytest", *what, "-q", "-n", str(jobs), f"--junitxml={report}"]
     command += ["--timeout", str(TEST_SECONDS), "--durations=5", "-o", "cache_dir=build/test/pytest"]
     if preset != "release":
         command += [f"--ignore=tests/system/{name}" for name in NEEDS_BENCH]
@@ -312,7 +314,7 @@ def stage_fuzz(tally: Tally) -> None:
         with (LOGS / f"fuzz-{name}.log").open("w") as out:
             return name, subprocess.call(["./dev", "fuzz", name, seconds], cwd=ROOT, stdout=out, stderr=out) == 0
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(CPUS) as pool:
         for name, good in pool.map(fuzz, targets):
             lines = (LOGS / f"fuzz-{name}.log").read_text(errors="replace").splitlines()
             print(f"{name}: " + (next((x for x in reversed(lines) if x.startswith("Done ")), "") if good else "broken"))
