@@ -1,5 +1,6 @@
 // What an upgrade asks of the proxy, in the process that gives and in the one that takes.
 
+#include <algorithm>
 #include <utility>
 
 #include "proxy/ask_workers.h"
@@ -10,6 +11,16 @@ namespace {
 
 // A worker that does not come to it within this time hangs, or the machine is very busy.
 constexpr std::chrono::milliseconds kPatience{5000};
+
+// False: not all came to it in time.
+template <typename Do>
+bool all_have_done(const std::vector<std::unique_ptr<Worker>>& workers, Do act) {
+  const auto answers = ask_workers<bool>(workers, kPatience, [act](Worker& worker) {
+    act(worker);
+    return true;
+  });
+  return std::ranges::all_of(answers, [](const auto& answer) { return answer.has_value(); });
+}
 
 }  // namespace
 
@@ -36,14 +47,7 @@ Result<std::vector<HandedListener>> Proxy::listening() {
 }
 
 bool Proxy::close_doors() {
-  bool all = true;
-  for (const auto& done : ask_workers<bool>(workers_, kPatience, [](Worker& worker) {
-         worker.close_doors();
-         return true;
-       })) {
-    all = all && done.has_value();
-  }
-  return all;
+  return all_have_done(workers_, [](Worker& worker) { worker.close_doors(); });
 }
 
 void Proxy::open_doors() {
@@ -59,14 +63,7 @@ void Proxy::begin_moving(const Worker::TakeClient& take) {
 }
 
 bool Proxy::stop_moving() {
-  bool all = true;
-  for (const auto& done : ask_workers<bool>(workers_, kPatience, [](Worker& worker) {
-         worker.stop_moving();
-         return true;
-       })) {
-    all = all && done.has_value();
-  }
-  return all;
+  return all_have_done(workers_, [](Worker& worker) { worker.stop_moving(); });
 }
 
 void Proxy::drain_clients() {

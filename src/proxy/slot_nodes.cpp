@@ -190,12 +190,16 @@ bool SlotNodes::apply(const redis::Topology& topology) {
     ++node->missed;
     node->leads = false;
   }
+  // All of them first: taught_lately() wants to know who leads.
+  std::vector<SlotNode*> masters;
   for (const redis::TopologyShard& shard : topology.shards) {
-    if (SlotNode* master = add(shard.master.host, shard.master.port)) master->leads = true;
+    masters.push_back(add(shard.master.host, shard.master.port));
+    if (masters.back() != nullptr) masters.back()->leads = true;
   }
   std::bitset<hashing::kSlots> named;
-  for (const redis::TopologyShard& shard : topology.shards) {
-    SlotNode* master = add(shard.master.host, shard.master.port);
+  for (size_t i = 0; i < masters.size(); ++i) {
+    const redis::TopologyShard& shard = topology.shards[i];
+    SlotNode* const master = masters[i];
     if (master == nullptr) continue;
     master->missed = 0;
     master->named = true;

@@ -101,12 +101,8 @@ Result<void> Taker::take_over(Proxy& proxy, UpgradeBoard& board) {
                .new_version = OVERLORD_VERSION,
                .began = steady_clock::now()});
   if (!channel_.send(handover::encode(handover::Ready{}))) log_warn("upgrade: the process before has gone");
-  if (auto go =
-          [&] {
-            proxy_ = &proxy;
-            return wait_for_go();
-          }();
-      !go) {
+  proxy_ = &proxy;
+  if (auto go = wait_for_go(); !go) {
     proxy_ = nullptr;
     return go;
   }

@@ -199,19 +199,16 @@ struct Request {
   // Overlapping pieces of fixed size: for a length that is known only now the compiler writes loops.
   void copy_front(const char* from, size_t size) {
     char* const to = noted_key.data();
-    const auto piece = [&]<size_t kBytes>(std::integral_constant<size_t, kBytes>, size_t at) {
-      std::memcpy(to + at, from + at, kBytes);
-    };
     if (size >= 16) {
-      piece(std::integral_constant<size_t, 16>(), 0);
-      if (size > 32) piece(std::integral_constant<size_t, 16>(), 16);
-      piece(std::integral_constant<size_t, 16>(), size - 16);
+      std::memcpy(to, from, 16);
+      if (size > 32) std::memcpy(to + 16, from + 16, 16);
+      std::memcpy(to + size - 16, from + size - 16, 16);
     } else if (size >= 8) {
-      piece(std::integral_constant<size_t, 8>(), 0);
-      piece(std::integral_constant<size_t, 8>(), size - 8);
+      std::memcpy(to, from, 8);
+      std::memcpy(to + size - 8, from + size - 8, 8);
     } else if (size >= 4) {
-      piece(std::integral_constant<size_t, 4>(), 0);
-      piece(std::integral_constant<size_t, 4>(), size - 4);
+      std::memcpy(to, from, 4);
+      std::memcpy(to + size - 4, from + size - 4, 4);
     } else {
       for (size_t i = 0; i < size; ++i) to[i] = from[i];
     }
