@@ -1,6 +1,8 @@
 # overlord_module(NAME FOLDER DEPS LIBS): one floor of docs/architecture.md.
 # Every .cpp of the folder belongs to it; x_test.cpp files become the test binary <NAME>_test.
 # DEPS are the floors below that it may include from; tests/tidy/layers.py checks the same edges.
+# They are built by the target unit_tests, not by all.
+add_custom_target(unit_tests)
 function(overlord_module name folder)
   cmake_parse_arguments(ARG "" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${folder}/*.cpp)
@@ -30,7 +32,8 @@ function(overlord_module name folder)
   if(tests AND OVERLORD_TESTS)
     find_package(GTest REQUIRED)
     include(GoogleTest)
-    add_executable(${name}_test ${tests})
+    add_executable(${name}_test EXCLUDE_FROM_ALL ${tests})
+    add_dependencies(unit_tests ${name}_test)
     target_link_libraries(${name}_test PRIVATE overlord_${name} ${ARG_TEST_LIBS} GTest::gmock GTest::gtest_main)
     target_compile_options(${name}_test PRIVATE ${OVERLORD_TEST_OPTIONS})
     target_compile_definitions(${name}_test PRIVATE OVERLORD_SOURCE_DIR="${PROJECT_SOURCE_DIR}")

@@ -2,7 +2,8 @@
 # ./dev build [PRESET] [TARGET...]: build a preset (release unless named) into build/PRESET
 #
 # Presets: release, debug, asan (address and undefined behaviour), tsan, fuzz (clang, libFuzzer).
-# Binaries land in build/PRESET/bin. TARGETs are CMake targets, such as overlord-proxy or redis_test.
+# Binaries land in build/PRESET/bin. TARGETs are CMake targets, such as overlord-proxy, redis_test, or unit_tests for all of
+# those; without any, the programs.
 # Installs the compiler and libraries that are missing.
 
 preset=${1:-release}

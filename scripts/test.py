@@ -207,7 +207,7 @@ def binaries(preset: str) -> dict[str, str]:
 
 
 def stage_unit(tally: Tally) -> None:
-    if build(tally, "release"):
+    if build(tally, "release", "all", "unit_tests"):
         unit(tally, "release", {})
 
 
@@ -265,7 +265,7 @@ def io_uring_works() -> bool:
 
 def sanitized(tally: Tally, preset: str) -> None:
     """Unit and system tests on a sanitizer build. A report of any process counts, even where no test looks at it."""
-    if not build(tally, preset):
+    if not build(tally, preset, "all", "unit_tests"):
         return
     reports = LOGS / f"{preset}-report"
     for old in LOGS.glob(f"{reports.name}.*"):

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # ./dev test [--quick] [--write|--strict] [STAGE...]: build and run every test
 #
-# Stages, in order: unit and system (release build), faults (the fault matrix, each row and protocol on one io driver;
-# ./dev faults has both), clients (real client libraries and tools through the release build, compared with
+# Stages, in order: system (release build), faults (the fault matrix, each row and protocol on one io driver; ./dev faults
+# has both), clients (real client libraries and tools through the release build, compared with
 # docs/compatibility.md; --write: write that file, --strict: it must be current), lint, fuzz (each target for
-# FUZZ_SECONDS, 5 unless set), asan and tsan (each builds with the sanitizer and runs unit and system tests again:
+# FUZZ_SECONDS, 5 unless set), asan and tsan (each builds with the sanitizer and runs unit tests, and system tests again:
 # without those of bench/, on one io driver unless OVERLORD_IO=epoll,io_uring; with tsan those that concern threads; asan
 # ends with a soak, ./dev soak, of SOAK_SECONDS, 40 unless set). OVERLORD_WHOLE=1: the whole matrix, and everything with
-# tsan too. --quick: unit and system alone.
+# tsan too. A further stage, unit, runs the unit tests of the release build; --quick: unit and system alone.
 # The first stage that fails is the last to run, and shows all of its failures. Logs are in build/test/.
 # The last line but for a failure's names is "N passed, N failed".
 
@@ -22,7 +22,7 @@ for arg in "$@"; do
     *) die "no stage '$arg': unit, system, faults, clients, lint, asan, tsan or fuzz" ;;
   esac
 done
-[ "${#stages[@]}" -gt 0 ] || stages=(unit system faults clients lint fuzz asan tsan)
+[ "${#stages[@]}" -gt 0 ] || stages=(system faults clients lint fuzz asan tsan)
 for stage in "${stages[@]}"; do
   case $stage in
     clients)
