@@ -92,7 +92,8 @@ def unit(tally: Tally, preset: str, env: dict[str, str]) -> None:
 
 
 def unit_by_program(tally: Tally, preset: str, env: dict[str, str]) -> None:
-    """As unit(), but a process for each program and not for each test: one of a sanitizer takes long to start."""
+    """As unit(), but a few processes for each program and not one for each test: with a sanitizer it takes long to
+    start."""
     listing = subprocess.run(
         ["ctest", "--test-dir", f"build/{preset}", "-L", "unit", "--show-only=json-v1"],
         cwd=ROOT, capture_output=True, text=True, check=True,
@@ -100,8 +101,9 @@ def unit_by_program(tally: Tally, preset: str, env: dict[str, str]) -> None:
     programs = sorted({test["command"][0] for test in json.loads(listing.stdout)["tests"]})
     tally.check("there are unit tests", bool(programs))
 
-    def work(program: str) -> tuple[str, list[ET.Element], list[str], int, str]:
-        name = Path(program).name
+    def work(program: str, shard: int) -> tuple[str, list[ET.Element], list[str], int, str]:
+        name = Path(program).name + f"-{shard}"
+        shards = {"GTEST_TOTAL_SHARDS": str(CPUS), "GTEST_SHARD_INDEX": str(shard)}
         report = LOGS / f"{preset}-{name}.xml"
         out = LOGS / f"{preset}-{name}.log"
         again: list[str] = []
@@ -112,7 +114,7 @@ def unit_by_program(tally: Tally, preset: str, env: dict[str, str]) -> None:
             if again:
                 command.append("--gtest_filter=" + ":".join(again))
             with out.open("w" if turn == 0 else "a") as log:
-                status = run(command, env, log=log, seconds=TEST_SECONDS)
+                status = run(command, env | ({} if again else shards), log=log, seconds=TEST_SECONDS)
             found = list(ET.parse(report).getroot().iter("testcase")) if report.exists() else []
             found = [c for c in found if c.get("status") == "run"]
             cases = [c for c in cases if c.find("failure") is None] + found
@@ -123,8 +125,9 @@ def unit_by_program(tally: Tally, preset: str, env: dict[str, str]) -> None:
                 again = [f"{c.get('classname')}.{c.get('name')}" for c in failed]
         return name, cases, again, status, out.read_text(errors="replace")[-6000:]
 
+    shards_of = [shard for shard in range(CPUS) for _ in programs]
     with ThreadPoolExecutor(CPUS) as pool:
-        for name, cases, again, status, text in pool.map(work, programs):
+        for name, cases, again, status, text in pool.map(work, programs * CPUS, shards_of):
             tally.second_try += [f"{preset} unit {name}:{x}" for x in again if status == 0]
             for case in cases:
                 what = f"{preset} unit {name}:{case.get('classname')}.{case.get('name')}"
