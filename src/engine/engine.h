@@ -41,8 +41,8 @@ struct TaskStatus {
 };
 
 struct HostStatus {
-  model::Host host;         // whole capacity, as far as it is known
-  placement::Host free;     // what is left for new tasks
+  model::Host host;      // whole capacity, as far as it is known
+  placement::Host free;  // what is left for new tasks
   bool reachable = true;
 };
 

@@ -37,12 +37,12 @@ struct Cluster {
   CacheType type = CacheType::redis;
   std::string version{};
   std::string group{};
-  Spec spec{};              // of each node
-  uint32_t shards = 0;      // masters; of memcache and redis: nodes
-  uint32_t replicas = 0;    // of each master; redis_cluster alone has them
+  Spec spec{};                 // of each node
+  uint32_t shards = 0;         // masters; of memcache and redis: nodes
+  uint32_t replicas = 0;       // of each master; redis_cluster alone has them
   bool fault_tolerant = true;  // false: placed even where the loss of one host costs half of it or more
   uint16_t front_port = 0;
-  std::string password{};                        // of its nodes; empty: none
+  std::string password{};                         // of its nodes; empty: none
   std::map<std::string, std::string> settings{};  // of the server, beside what the platform sets: "maxmemory-policy"
   ProxySettings proxy{};
   ClusterState state = ClusterState::waiting;
@@ -69,10 +69,10 @@ struct Node {
   std::string node_id{};     // 40 hex digits; redis_cluster
   uint32_t weight = 1;       // of memcache and redis, on the ring
   Spec spec{};
-  std::string task{};      // that runs it: "<address>-<cluster>-<incarnation>"; empty: none yet
+  std::string task{};        // that runs it: "<address>-<cluster>-<incarnation>"; empty: none yet
   uint32_t incarnation = 0;  // starts so far
-  std::string agent{};     // of the engine; what kill() may need
-  std::string job{};       // that made it
+  std::string agent{};       // of the engine; what kill() may need
+  std::string job{};         // that made it
   Moment created = 0;
   std::string address() const { return address_of(host, port); }
   bool operator==(const Node&) const = default;

@@ -39,13 +39,13 @@ struct Intent {
 };
 
 enum class JobState : uint8_t {
-  pending,    // nobody has begun
+  pending,  // nobody has begun
   running,
-  waiting,    // cannot go on now; `reason` says what for, and it goes on by itself when that comes
-  paused,     // by an operator
-  undoing,    // cancelled: what can be taken back is
+  waiting,  // cannot go on now; `reason` says what for, and it goes on by itself when that comes
+  paused,   // by an operator
+  undoing,  // cancelled: what can be taken back is
   done,
-  failed,     // needs an operator: `reason`; can be retried
+  failed,  // needs an operator: `reason`; can be retried
   cancelled,
 };
 std::string_view to_string(JobState state);
@@ -87,9 +87,9 @@ struct Job {
   Moment ended = 0;
   Moment changed = 0;
 
-  std::string id() const;        // "<group>.<20 digits>"
-  uint32_t percent() const;      // by the weights of steps
-  Moment eta(Moment at) const;   // by the time that the steps so far took; 0: not known
+  std::string id() const;       // "<group>.<20 digits>"
+  uint32_t percent() const;     // by the weights of steps
+  Moment eta(Moment at) const;  // by the time that the steps so far took; 0: not known
   bool operator==(const Job&) const = default;
 };
 

@@ -33,12 +33,12 @@ struct AuditRecord {
   uint64_t number = 0;
   Moment at = 0;
   std::string user{};
-  std::string from{};        // address of the client
+  std::string from{};  // address of the client
   std::string request_id{};
-  std::string action{};      // "POST /api/v1/clusters"
-  std::string target{};      // "cluster a"
-  std::string detail{};      // JSON: what was asked for, without secrets
-  int status = 0;            // of HTTP
+  std::string action{};  // "POST /api/v1/clusters"
+  std::string target{};  // "cluster a"
+  std::string detail{};  // JSON: what was asked for, without secrets
+  int status = 0;        // of HTTP
   bool operator==(const AuditRecord&) const = default;
 };
 

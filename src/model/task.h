@@ -19,8 +19,8 @@ struct NodeTask {
   Spec spec{};         // reserved for it; the server itself gets less (docs/platform.md)
   std::string password{};
   std::map<std::string, std::string> settings{};
-  std::string nodes_conf{};  // redis_cluster: what a node without data of its own begins with
-  bool wipe = false;         // a node that was never there: what lies in its folder is of another and goes first
+  std::string nodes_conf{};   // redis_cluster: what a node without data of its own begins with
+  bool wipe = false;          // a node that was never there: what lies in its folder is of another and goes first
   std::string file_server{};  // where the version is fetched from when the host has none; empty: nowhere
   std::string sha256{};
   std::string address() const { return address_of(host, port); }
