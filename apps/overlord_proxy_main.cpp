@@ -16,6 +16,7 @@
 #include "config/configuration.h"
 #include "config/flags.h"
 #include "config/nutcracker.h"
+#include "feed/feed.h"
 #include "net/inherited_sockets.h"
 #include "net/service_notify.h"
 #include "otlp/exporter.h"
@@ -88,9 +89,30 @@ std::unique_ptr<otlp::Exporter> trace(proxy::Proxy& proxy, const config::OtlpCon
       config.endpoint, otlp::Resource{.version = OVERLORD_VERSION, .host = host, .pid = ::getpid()}, source);
 }
 
+// Null: no platform is named.
+std::unique_ptr<feed::Feed> feed_of(const config::Flags& flags) {
+  if (flags.platform.empty()) return nullptr;
+  char host[256] = "";
+  (void)::gethostname(host, sizeof host - 1);
+  const auto usable = [flags](const std::string& path) -> Result<void> {
+    config::Flags with = flags;
+    with.cluster = path;
+    const auto loaded = config::load_configuration(with);
+    if (!loaded.ok()) return fail(problems_text(loaded.problems));
+    return {};
+  };
+  return std::make_unique<feed::Feed>(feed::FeedOptions{.servers = flags.platform,
+                                                        .clusters = flags.platform_clusters,
+                                                        .token_file = flags.platform_token,
+                                                        .ca_file = flags.platform_ca,
+                                                        .copy = flags.cluster,
+                                                        .proxy = std::string(host) + ":" + std::to_string(::getpid())},
+                                      usable);
+}
+
 // taker: null when no other process runs that this one takes over from.
 int run(const config::Configuration& configuration, const config::Flags& flags,
-        const std::vector<std::string>& arguments, std::unique_ptr<proxy::Taker> taker) {
+        const std::vector<std::string>& arguments, std::unique_ptr<proxy::Taker> taker, feed::Feed* feed) {
   const config::ProcessConfig& process = *configuration.process;
   if (auto opened = log_init(config::log_options(process.log)); !opened) {
     std::cerr << "overlord-proxy: " << opened.error().message << "\n";
@@ -157,6 +179,9 @@ int run(const config::Configuration& configuration, const config::Flags& flags,
     if (taker == nullptr) return refuse(listens.error().message);
     log_error(listens.error().message);  // the process before is gone already: it serves without
   }
+  if (feed != nullptr) {
+    feed->start([&proxy] { return proxy.reload().outcome != proxy::ReloadReport::Outcome::refused; });
+  }
   log_info("ready");
   log_flush();
   service.ready();
@@ -181,6 +206,7 @@ int run(const config::Configuration& configuration, const config::Flags& flags,
         if (auto begun = upgrade.start({}); !begun) log_error("upgrade: ", begun.error().message);
         break;
       case kStopped:
+        if (feed != nullptr && (upgrade.handed_over() || service.stopping())) feed->stop();
         if (upgrade.handed_over()) {
           upgrade.stop();
           admin.leave_path();
@@ -243,6 +269,14 @@ int main(int argc, char** argv) {
         << "overlord-proxy: no cluster file; start it with -cluster=FILE (etc/proxy-cluster.toml is an example)\n";
     return 2;
   }
+  const std::unique_ptr<feed::Feed> feed = flags.check ? nullptr : feed_of(flags);
+  if (feed != nullptr) {
+    constexpr std::chrono::seconds kPatience{5};
+    if (auto got = feed->first(kPatience); !got) {
+      std::cerr << "overlord-proxy: " << got.error().message << "\n";
+      return 1;
+    }
+  }
   const auto loaded = config::load_configuration(flags);
   print_problems(loaded.problems);
   if (flags.check) return loaded.ok() ? 0 : 2;
@@ -259,5 +293,5 @@ int main(int argc, char** argv) {
     if (taker != nullptr) taker->give_up(problems_text(loaded.problems));
     return 1;
   }
-  return run(*loaded.value, flags, std::vector<std::string>(argv + 1, argv + argc), std::move(taker));
+  return run(*loaded.value, flags, std::vector<std::string>(argv + 1, argv + argc), std::move(taker), feed.get());
 }

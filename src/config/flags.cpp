@@ -64,6 +64,12 @@ const FlagRow kRows[] = {
      "print the cluster file that equals this twemproxy file, and exit"},
     {"upgrade-from", &Flags::upgrade_from, "SOCKET",
      "take over from the process whose upgrade_socket this is: its sockets and its clients"},
+    {"platform", &Flags::platform, "URLS",
+     "API servers of the platform: the cluster file is theirs and followed; -cluster is where its copy is kept"},
+    {"platform-clusters", &Flags::platform_clusters, "NAMES",
+     "with -platform: only these clusters, with commas between them (default: all)"},
+    {"platform-token", &Flags::platform_token, "FILE", "with -platform: file with the token to show"},
+    {"platform-ca", &Flags::platform_ca, "FILE", "with -platform: certificates (PEM) that https servers are checked by"},
     {"help", &Flags::help, "", "print this list and exit; -h too"},
 };
 // clang-format on
@@ -111,6 +117,11 @@ std::string check_ranges(const Flags& flags) {
     return "-slower-than must be from 0 to 1000000000000 microseconds";
   if (flags.slower_backup_count < 0 || flags.slower_backup_count > 1000)
     return "-slower-backup-count must be from 0 to 1000";
+  if (flags.platform.empty() &&
+      !(flags.platform_clusters.empty() && flags.platform_token.empty() && flags.platform_ca.empty()))
+    return "-platform-clusters, -platform-token and -platform-ca go with -platform=URL";
+  if (!flags.platform.empty() && flags.reload)
+    return "-platform and -reload exclude each other: the platform's file is followed already";
   if (!flags.stat.empty()) {
     const auto address = parse_listen_address(flags.stat, "tcp");
     if (!address) return "-stat " + quoted(flags.stat) + ": " + address.error().message;

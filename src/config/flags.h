@@ -33,6 +33,10 @@ struct Flags {
   bool help = false;                       // -h, -help
   std::string convert_nutcracker;          // -convert-nutcracker
   std::string upgrade_from;                // -upgrade-from
+  std::string platform;                    // -platform, URLs
+  std::string platform_clusters;           // -platform-clusters, names
+  std::string platform_token;              // -platform-token, a file
+  std::string platform_ca;                 // -platform-ca, a file
   std::optional<uint32_t> workers;         // -workers
   std::optional<IoDriver> io;              // -io
 };

@@ -103,7 +103,10 @@ Result<Answer> Client::ask(std::string_view method, std::string_view target, std
   ::curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   curl_off_t retry_after = 0;
   ::curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &retry_after);
-  return Answer{static_cast<int>(status), std::move(received.text), std::chrono::seconds(retry_after)};
+  curl_header* etag = nullptr;
+  const bool tagged = ::curl_easy_header(curl, "ETag", 0, CURLH_HEADER, -1, &etag) == CURLHE_OK;
+  return Answer{static_cast<int>(status), std::move(received.text), std::chrono::seconds(retry_after),
+                tagged ? etag->value : std::string()};
 }
 
 std::string encoded(std::string_view text) {

@@ -18,6 +18,7 @@ struct Answer {
   int status = 0;
   std::string body;
   std::chrono::seconds retry_after{0};  // as the server asks for
+  std::string etag{};                   // of ask() alone; empty: none
 };
 
 // For servers that begin with "https://". Files in PEM; the server's certificate is always checked.
