@@ -9,6 +9,8 @@ namespace overlord::proxy {
 
 enum class Limit : uint8_t {
   max_request_size,        // the client was closed
+  max_value_size,          // the request was refused; redis: and its client closed
+  max_arguments,           // the client was closed
   max_key_size,            // the request was refused
   max_pipeline,            // the client was not read from until something was answered
   max_client_buffer,       // the same
@@ -16,12 +18,14 @@ enum class Limit : uint8_t {
   max_accepts_per_second,  // taking connections was put off
   max_memory               // a client was closed because it held the most
 };
-inline constexpr int kLimitCount = 7;
+inline constexpr int kLimitCount = 9;
 
 // The key of the configuration.
 constexpr std::string_view limit_name(Limit limit) {
   switch (limit) {
     case Limit::max_request_size: return "max_request_size";
+    case Limit::max_value_size: return "max_value_size";
+    case Limit::max_arguments: return "max_arguments";
     case Limit::max_key_size: return "max_key_size";
     case Limit::max_pipeline: return "max_pipeline";
     case Limit::max_client_buffer: return "max_client_buffer";

@@ -99,6 +99,7 @@ Session::Step MemcacheBinarySession::consume(std::string_view bytes, size_t& use
     handle(parsed);
     return parsed.opcode == Opcode::quit ? Step::stop : Step::consumed;
   }
+  if (parsed.status == Status::too_large) cluster_.counters().hit(Limit::max_value_size);
   if (parsed.status != Status::ok) answer_status(parsed, parsed.status);
   if (status == ParseStatus::refused) {
     body_left_ = parsed.size - used;

@@ -70,7 +70,9 @@ Session::Step MemcacheSession::consume_meta(std::string_view bytes, size_t& used
         route(new_meta_request(parsed, bytes.substr(0, parsed.size)));
       }
       return Step::consumed;
-    case ParseStatus::refused: return refuse(parsed.error, parsed.size, parsed.swallow, bytes, used);
+    case ParseStatus::refused:
+      if (parsed.error == memcache::kTooLarge) cluster_.counters().hit(Limit::max_value_size);
+      return refuse(parsed.error, parsed.size, parsed.swallow, bytes, used);
     case ParseStatus::fatal: answer_and_close(parsed.error); return Step::stop;
   }
   return Step::stop;

@@ -46,7 +46,9 @@ Session::Step MemcacheSession::consume(std::string_view bytes, size_t& used) {
       handle(parsed, bytes.substr(0, parsed.size));
       used = parsed.size;
       return parsed.verb == Verb::quit ? Step::stop : Step::consumed;
-    case ParseStatus::refused: return refuse(parsed.error, parsed.size, parsed.swallow, bytes, used);
+    case ParseStatus::refused:
+      if (parsed.too_large) cluster_.counters().hit(Limit::max_value_size);
+      return refuse(parsed.error, parsed.size, parsed.swallow, bytes, used);
     case ParseStatus::fatal: answer_and_close(parsed.error); return Step::stop;
   }
   return Step::stop;

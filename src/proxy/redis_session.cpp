@@ -85,6 +85,7 @@ Session::Step RedisSession::consume(std::string_view bytes, size_t& used) {
       return parser_->pending_bulk() > kStreamValue ? consider_upload(bytes, used) : Step::need_more;
     case ParseStatus::error:
       tag_ = routing::CommandTag::other();
+      note_exceeded();
       answer_and_close(parser_->error());
       return Step::stop;
     case ParseStatus::complete: {
@@ -179,6 +180,13 @@ void RedisSession::refuse(const Command& command) {
   text.append(is_flush(command) ? "' is not allowed: flush_all_enabled is false in the proxy's configuration"
                                 : "' is not supported through this proxy");
   error(text);
+}
+
+// A guest's limits are not those of the configuration.
+void RedisSession::note_exceeded() {
+  using Exceeded = redis::RequestParser::Exceeded;
+  if (user_ == nullptr || parser_->exceeded() == Exceeded::none) return;
+  cluster_.counters().hit(parser_->exceeded() == Exceeded::args ? Limit::max_arguments : Limit::max_value_size);
 }
 
 void RedisSession::refuse_key() {

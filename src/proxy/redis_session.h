@@ -52,6 +52,7 @@ class RedisSession final : public Session {
   void send_whole(const redis::Command& command, std::string_view key);
   void over_nodes(const redis::Command& command);
   void refuse(const redis::Command& command);
+  void note_exceeded();
   void refuse_key();
   void error(std::string_view text);        // without "-" and CRLF; aborts an open transaction
   void plain_error(std::string_view text);  // does not

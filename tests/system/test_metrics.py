@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import struct
 import subprocess
 import threading
 
@@ -105,7 +106,7 @@ def test_the_text_is_as_prometheus_wants_it(watched, keys):
 
 def test_limits_that_are_hit(io, pool, keys):
     cluster = harness.redis(pool.backends("redis"), name="small", max_key_size=100, max_pipeline=4,
-                            max_value_size=20000, max_request_size=65536)
+                            max_value_size=20000, max_request_size=65536, max_arguments=100)
     with Watched(cluster, io=io, conf={"max_connections": 3}) as proxy:
         with RedisConn(proxy.address) as one, RedisConn(proxy.address) as two, RedisConn(proxy.address) as three:
             assert isinstance(one.cmd("GET", "k" * 101), RedisError)
@@ -117,12 +118,35 @@ def test_limits_that_are_hit(io, pool, keys):
                 assert three.cmd("PING") == two.cmd("PING") == "PONG"
                 with pytest.raises(Closed):
                     four.exact(1000)
+        for beyond in (resp("SET", keys.any(), "v" * 20001), b"*101\r\n$4\r\nMGET\r\n"):
+            with RedisConn(proxy.address) as gone:
+                gone.send(beyond)
+                assert gone.rest().startswith(b"-ERR Protocol error")
         page = proxy.scrape()
         hits = {limit: page.one("overlord_proxy_limit_hits_total", limit=limit)
-                for limit in ("max_key_size", "max_request_size", "max_connections", "max_pipeline", "max_node_queue")}
+                for limit in ("max_key_size", "max_request_size", "max_connections", "max_pipeline", "max_node_queue",
+                              "max_value_size", "max_arguments")}
         assert hits["max_key_size"] == hits["max_request_size"] == hits["max_connections"] == 1, hits
+        assert hits["max_value_size"] == hits["max_arguments"] == 1, hits
         assert hits["max_pipeline"] >= 1 and hits["max_node_queue"] == 0, hits
         assert page.one("overlord_proxy_client_refusals_total", reason="max_connections") == 1
+
+
+def test_values_that_are_too_large_for_memcache(io, pool, keys):
+    """Counted in each dialect, also where nobody is told."""
+    cluster = harness.memcache(pool.backends("memcached"), name="small", max_value_size=1000)
+    key = keys.any()
+    large = b"v" * 1001
+    binary = struct.pack(">BBHBBHIIQ", 0x80, 1, len(key), 8, 0, 0, 8 + len(key) + 1001, 0, 0)
+    with Watched(cluster, io=io) as proxy:
+        with McConn(proxy.address) as text, McConn(proxy.address) as meta, McConn(proxy.address) as frames:
+            text.send(b"set %s 0 0 1001 noreply\r\n%s\r\nversion\r\n" % (key, large))
+            assert text.line().startswith(b"VERSION")
+            meta.send(b"ms %s 1001\r\n%s\r\n" % (key, large))
+            assert meta.line() == b"SERVER_ERROR object too large for cache\r\n"
+            frames.send(binary + bytes(8) + key + large)
+            assert frames.exact(24)[6:8] == b"\0\3"
+        assert proxy.scrape().one("overlord_proxy_limit_hits_total", limit="max_value_size") == 3
 
 
 def test_a_killed_backend(io, resources, keys):

@@ -194,7 +194,8 @@ ParseStatus LineParser::storage(size_t available, const Limits& limits) {
                     number <= UINT32_MAX && is_exptime(tokens_.at[3]) && has_length &&
                     (out_.verb != Verb::cas || parse_u64(tokens_.at[5], number));
   if (!good) return refuse_quietly(kBadFormat, swallow);
-  if (length > limits.max_value) return refuse_quietly(kTooLarge, swallow);
+  out_.too_large = length > limits.max_value;
+  if (out_.too_large) return refuse_quietly(kTooLarge, swallow);
 
   out_.key = tokens_.at[1];
   out_.key_count = 1;

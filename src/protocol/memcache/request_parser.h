@@ -65,6 +65,7 @@ enum class ParseStatus : uint8_t {
 struct Request {
   Verb verb = Verb::get;
   bool noreply = false;
+  bool too_large = false;  // refused: the value is longer than it may be
   // The wire form that may be sent to a backend as it is: ends in CRLF, no "noreply", single line.
   // When false use head() + CRLF (+ value).
   bool canonical = false;

@@ -90,8 +90,9 @@ ParseStatus RequestParser::wait_for_body(const char* p, const char* end, uint64_
   return incomplete(p, clipped);
 }
 
-ParseStatus RequestParser::fail(std::string_view error) {
+ParseStatus RequestParser::fail(std::string_view error, Exceeded exceeded) {
   error_ = error;
+  exceeded_ = exceeded;
   return ParseStatus::error;
 }
 
@@ -117,7 +118,8 @@ ParseStatus RequestParser::long_count(const char*& p, const char* end) {
   int64_t count = 0;
   if (!parse_number(line, count)) return fail(kInvalidCount);
   if (count > int64_t{limits_.max_args}) {
-    return fail(limits_.guest && count <= int64_t{RequestLimits{}.max_args} ? kGuestCount : kInvalidCount);
+    const bool may_log_in = limits_.guest && count <= int64_t{RequestLimits{}.max_args};
+    return fail(may_log_in ? kGuestCount : kInvalidCount, Exceeded::args);
   }
   p += line.size() + 3;
   if (count <= 0) {
@@ -140,7 +142,7 @@ ParseStatus RequestParser::long_length(const char*& p, const char* end, uint64_t
   if (!parse_number(line, number) || number < 0) return fail(kInvalidLength);
   if (static_cast<uint64_t>(number) > limits_.max_bulk) {
     const bool may_log_in = limits_.guest && static_cast<uint64_t>(number) <= RequestLimits{}.max_bulk;
-    return fail(may_log_in ? kGuestLength : kInvalidLength);
+    return fail(may_log_in ? kGuestLength : kInvalidLength, Exceeded::bulk);
   }
   length = static_cast<uint64_t>(number);
   p += line.size() + 3;
@@ -165,7 +167,7 @@ ParseStatus RequestParser::parse_inline(std::string_view bytes) {
   InlineWords words;
   if (!split_inline(line, *inline_wire_, words)) return fail(kUnbalancedQuotes);
   if (words.count == 0) return ParseStatus::skip;
-  if (words.count > limits_.max_args && !limits_.guest) return fail(kInvalidCount);
+  if (words.count > limits_.max_args && !limits_.guest) return fail(kInvalidCount, Exceeded::args);
 
   const size_t message = pos_;
   RequestParser wire_form(RequestLimits{words.count, inline_wire_->size(), limits_.max_inline});

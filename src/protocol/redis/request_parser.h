@@ -72,6 +72,9 @@ class RequestParser {
 
   // After error: a complete redis error line with CRLF, static storage.
   std::string_view error() const { return error_; }
+  // Likewise: which limit the message is beyond, if that is the error.
+  enum class Exceeded : uint8_t { none, args, bulk };
+  Exceeded exceeded() const { return exceeded_; }
 
  private:
   struct Span {
@@ -89,7 +92,7 @@ class RequestParser {
                         std::string_view bad);
   ParseStatus wait_for_body(const char* p, const char* end, uint64_t length, bool clipped);
   ParseStatus incomplete(const char* p, bool clipped);
-  ParseStatus fail(std::string_view error);
+  ParseStatus fail(std::string_view error, Exceeded exceeded = Exceeded::none);
   void drop_inline();
 
   RequestLimits limits_;
@@ -102,6 +105,7 @@ class RequestParser {
   bool inline_ = false;
   size_t wire_size_ = 0;
   std::string_view error_;
+  Exceeded exceeded_ = Exceeded::none;
   std::unique_ptr<std::string> inline_wire_;
   std::array<Span, kFirstArgs> first_{};
 };
