@@ -106,7 +106,8 @@ std::unique_ptr<feed::Feed> feed_of(const config::Flags& flags) {
                                                         .token_file = flags.platform_token,
                                                         .ca_file = flags.platform_ca,
                                                         .copy = flags.cluster,
-                                                        .proxy = std::string(host) + ":" + std::to_string(::getpid())},
+                                                        .proxy = std::string(host) + ":" + std::to_string(::getpid()),
+                                                        .stat = flags.stat},
                                       usable);
 }
 

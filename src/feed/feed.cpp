@@ -78,9 +78,11 @@ Result<bool> Feed::ask(std::chrono::milliseconds wait) {
     headers.push_back("Authorization: Bearer " + token);
   }
   if (!etag_.empty()) headers.push_back("If-None-Match: " + etag_);
-  std::string target = "/api/v1/proxies/config?wait=" + std::to_string(wait.count()) + "ms";
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(wait).count();
+  std::string target = "/api/v1/proxies/config?wait=" + std::to_string(seconds) + "s";
   if (!options_.clusters.empty()) target += "&cluster=" + http::encoded(options_.clusters);
   if (!options_.proxy.empty()) target += "&proxy=" + http::encoded(options_.proxy);
+  if (!options_.stat.empty()) target += "&stat=" + http::encoded(options_.stat);
   const std::string& server = servers_[server_ % servers_.size()];
   http::Client client(server, std::move(options));
   const auto answer = client.ask("GET", target, {}, headers);

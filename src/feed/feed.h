@@ -28,6 +28,7 @@ struct FeedOptions {
   std::string ca_file{};     // of https servers; empty: those of the system
   std::string copy{};        // the file; readable by its owner alone, since it has passwords in it
   std::string proxy{};       // how this proxy is named to the platform
+  std::string stat{};        // where it shows its metrics, as Prometheus reaches it
 
   std::chrono::milliseconds wait{30'000};      // of a long poll
   std::chrono::milliseconds first_retry{500};  // grows to `last_retry`
