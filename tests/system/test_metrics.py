@@ -118,7 +118,7 @@ def test_limits_that_are_hit(io, pool, keys):
                 assert three.cmd("PING") == two.cmd("PING") == "PONG"
                 with pytest.raises(Closed):
                     four.exact(1000)
-        for beyond in (resp("SET", keys.any(), "v" * 20001), b"*101\r\n$4\r\nMGET\r\n"):
+        for beyond in (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$20001\r\n", b"*101\r\n$4\r\nMGET\r\n"):
             with RedisConn(proxy.address) as gone:
                 gone.send(beyond)
                 assert gone.rest().startswith(b"-ERR Protocol error")
