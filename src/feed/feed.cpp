@@ -144,14 +144,16 @@ bool Feed::pause(std::chrono::milliseconds least) {
 Result<void> Feed::first(std::chrono::milliseconds patience) {
   const auto until = Clock::now() + patience;
   copied_ = text_of(options_.copy);
-  for (;;) {
+  for (size_t asked = 0;;) {
     const auto answer = ask(std::chrono::milliseconds(0));
     if (answer) {
       note(answer);
       return {};
     }
-    if (Clock::now() + options_.first_retry < until && pause(options_.first_retry)) continue;
-    if (::access(options_.copy.c_str(), R_OK) != 0) {
+    const bool copy = ::access(options_.copy.c_str(), R_OK) == 0;
+    const bool others = ++asked < servers_.size();
+    if (others || (!copy && Clock::now() + options_.first_retry < until && pause(options_.first_retry))) continue;
+    if (!copy) {
       return fail("the platform gave no configuration and there is no copy at " + options_.copy + ": " +
                   answer.error().message);
     }

@@ -57,8 +57,8 @@ class Feed {
   Feed(const Feed&) = delete;
   Feed& operator=(const Feed&) = delete;
 
-  // Before the proxy starts: gets the file now, trying for so long. An error: the platform did not give it, and there is
-  // no copy of before; with one it is only logged.
+  // Before the proxy starts: gets the file now. With a copy of before each server is asked once, and that none gave it is
+  // only logged; without one it tries for so long, and it is an error.
   Result<void> first(std::chrono::milliseconds patience);
   // Follows from now on.
   void start(Changed changed);
