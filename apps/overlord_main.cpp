@@ -1,4 +1,5 @@
-// overlord: the operator's command line. `overlord ctl` looks at a running proxy and changes it, over its HTTP address.
+// overlord: the operator's command line. `overlord ctl` looks at a running proxy and changes it, over its HTTP address; the
+// other commands are the platform's (platform_commands.h).
 
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@
 #include "ctl/upgrade.h"
 #include "ctl/views.h"
 #include "http/client.h"
+#include "platform_commands.h"
 
 namespace {
 
@@ -261,6 +263,7 @@ int main(int argc, char** argv) {
   Options options;
   std::function<int()> chosen;
   add_ctl(app, options, chosen);
+  PlatformCommands platform(app, chosen);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& problem) {
