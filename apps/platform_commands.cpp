@@ -99,8 +99,6 @@ void PlatformCommands::add(CLI::App& noun, const cli::Command& command, std::fun
     const std::string name(field.name);
     const std::string what(field.what);
     if (field.kind == cli::Kind::boolean) {
-      sub->add_flag_callback(name, [&into] { into = {"true"}; }, what);
-      sub->remove_option(sub->get_option(name));
       sub->add_option(name, into, what)->expected(0, 1)->default_str("true");
     } else if (field.kind == cli::Kind::list || field.kind == cli::Kind::map) {
       sub->add_option(name, into, what)->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);

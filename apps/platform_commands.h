@@ -9,7 +9,7 @@
 #include "cli/command.h"
 #include "cli/session.h"
 
-namespace CLI {
+namespace CLI {  // NOLINT(readability-identifier-naming): the library has that name
 class App;
 }
 

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <set>
 
 namespace overlord::cli {
@@ -75,6 +77,24 @@ TEST(Commands, AreWhole) {
     EXPECT_EQ(parts, std::ranges::count(each.path, '{')) << name;
     for (const Field& flag : each.flags) EXPECT_TRUE(flag.name.starts_with("--")) << name;
   }
+}
+
+TEST(Commands, AreInTheManual) {
+  std::ifstream in(OVERLORD_SOURCE_DIR "/docs/platform-cli.md");
+  const std::string manual(std::istreambuf_iterator<char>(in), {});
+  size_t rows = 0;
+  for (const Command& each : commands()) {
+    std::string row = "| `" + std::string(each.noun) + " " + std::string(each.verb);
+    for (const Field& field : each.arguments) row += " " + std::string(field.name);
+    row += "` | " + std::string(each.what) + " | ";
+    for (const Field& flag : each.flags) row += "`" + std::string(flag.name) + "` ";
+    row += "|";
+    EXPECT_NE(manual.find(row), std::string::npos) << row;
+    ++rows;
+  }
+  const size_t begin = manual.find("## Commands");
+  ASSERT_NE(begin, std::string::npos);
+  EXPECT_EQ(rows + 2, std::ranges::count(manual.substr(begin), '\n') - 2);
 }
 
 }  // namespace
