@@ -192,7 +192,8 @@ Report promote_nodes(Tools& tools, const model::Job& job, const model::Step& ste
     } else if (redisctl::myself(*own)->master) {
       // It was a master once and has nothing left: it copies the present one first.
       if (master == nullptr || !redisctl::myself(*own)->slots.empty()) continue;
-      if (const auto asked = tools.redis.replicate(at, master->id); !asked) why = address + ": " + asked.error().message;
+      if (const auto asked = tools.redis.replicate(at, master->id); !asked)
+        why = address + ": " + asked.error().message;
     } else if (info->link_up) {
       const auto asked = tools.redis.failover(at, redisctl::Failover::agreed);
       if (!asked) why = address + ": " + asked.error().message;

@@ -8,7 +8,8 @@ namespace overlord::jobs {
 
 namespace keys = store::keys;
 
-Report set_in_force(Tools& tools, const std::vector<std::string>& nodes, bool in_force, std::optional<uint32_t> weight) {
+Report set_in_force(Tools& tools, const std::vector<std::string>& nodes, bool in_force,
+                    std::optional<uint32_t> weight) {
   const State& state = tools.state();
   store::Transaction transaction;
   for (const std::string& address : nodes) {

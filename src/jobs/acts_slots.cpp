@@ -17,8 +17,8 @@ constexpr size_t kBatch = 32;          // slots open at a time
 constexpr uint32_t kKeysAtOnce = 100;  // of a MIGRATE; a source does nothing else meanwhile
 
 bool has(const ClusterNode& node, uint16_t slot) {
-  return std::ranges::any_of(node.slots,
-                             [slot](const redisctl::SlotRange& range) { return range.first <= slot && slot <= range.last; });
+  return std::ranges::any_of(
+      node.slots, [slot](const redisctl::SlotRange& range) { return range.first <= slot && slot <= range.last; });
 }
 
 const Node* node_of(const std::vector<Node>& nodes, const std::string& id) {
@@ -36,14 +36,19 @@ const ClusterNode* acting(const Topology& seen, const std::string& id) {
 class Mover {
  public:
   Mover(Tools& tools, const model::Job& job, const Topology& seen)
-      : tools_(tools), job_(job), nodes_(members(tools, job)), seen_(seen), until_(tools.clock.now() + tools.timing.slots_turn) {}
+      : tools_(tools),
+        job_(job),
+        nodes_(members(tools, job)),
+        seen_(seen),
+        until_(tools.clock.now() + tools.timing.slots_turn) {}
 
   // All of them belong to `from`, or to `to` already with `from` not knowing it. Done, or why not.
   Report move(const ClusterNode& from, const ClusterNode& to, std::vector<uint16_t> slots) {
     const Node* const source = node_of(nodes_, from.id);
     const Node* const target = node_of(nodes_, to.id);
     if (source == nullptr || target == nullptr) {
-      return Report::failed("slots are with " + (source == nullptr ? from.id : to.id) + ", which is no node of the cluster");
+      return Report::failed("slots are with " + (source == nullptr ? from.id : to.id) +
+                            ", which is no node of the cluster");
     }
     if (Report need = need_running(tools_, job_, {source->address(), target->address()});
         need.kind != Report::Kind::done) {

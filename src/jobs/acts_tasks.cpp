@@ -63,7 +63,8 @@ Report place_nodes(Tools& tools, const model::Job& job, const Act& act) {
     }
     transaction.conditions.push_back(store::absent(keys::instance(address)));
     transaction.changes.push_back(put_node(node));
-    if (act.flag) transaction.changes.push_back(store::put(keys::cluster_instance(cluster->name, place.alias), address));
+    if (act.flag)
+      transaction.changes.push_back(store::put(keys::cluster_instance(cluster->name, place.alias), address));
   }
   if (transaction.changes.empty()) return Report::done();
   const auto stored = tools.desk.commit(std::move(transaction));

@@ -66,11 +66,24 @@ bool Healer::turn(Moment now) {
 
 void Healer::note_states(Moment now) {
   const State& state = tools_.state();
+  store::Transaction some;
+  const auto store_some = [&] {
+    if (some.changes.empty()) return;
+    const auto stored = tools_.desk.commit(some);
+    // One that went away meanwhile must not keep the others' states from being stored.
+    for (size_t i = 0; !stored && i < some.changes.size(); ++i) {
+      const auto alone = tools_.desk.commit({{some.conditions[i]}, {some.changes[i]}});
+      // Whoever leads next sees it anew.
+      if (!alone) log_info(some.changes[i].key, " cannot be stored: ", alone.error().message);
+    }
+    some = {};
+  };
   for (const std::string& id : tools_.tasks.take_changed()) {
     const auto named = state.tasks.find(id);
     if (named == state.tasks.end()) continue;
+    const std::string address = named->second;
     const engine::TaskStatus& status = *tools_.tasks.find(id);
-    const auto kept = state.states.find(named->second);
+    const auto kept = state.states.find(address);
     const model::NodeState before = kept == state.states.end() ? model::NodeState{} : kept->second.value;
     model::NodeState after = before;
     after.health = health_of(status.state);
@@ -78,11 +91,11 @@ void Healer::note_states(Moment now) {
     after.reason = status.message;
     if (after.health != before.health || after.task != before.task) after.since = now;
     if (after == before) continue;
-    // Whoever leads next sees it anew, so one that is not stored is no loss.
-    const auto stored = tools_.desk.commit({{store::exists(keys::instance(named->second))},
-                                            {store::put(keys::instance_state(named->second), to_json(after))}});
-    if (!stored) log_info("the state of ", named->second, " cannot be stored: ", stored.error().message);
+    some.conditions.push_back(store::exists(keys::instance(address)));
+    some.changes.push_back(store::put(keys::instance_state(address), to_json(after)));
+    if (some.changes.size() >= kNodesPerStep) store_some();
   }
+  store_some();
 }
 
 void Healer::end_orphans() {

@@ -20,12 +20,12 @@
 namespace overlord::jobs {
 
 struct HealTiming {
-  model::Moment host_lost = 60'000;      // out of contact for so long
-  uint32_t restarts = 3;                 // in place, before a node is replaced
-  model::Moment well_after = 600'000;    // of running: its restarts no longer count
-  model::Moment sick_limit = 30'000;     // a task that is sick for so long is ended
-  uint32_t replacements = 3;             // of one node, by healing, within an hour
-  model::Moment forget_every = 60'000;   // looks for unknown ids
+  model::Moment host_lost = 60'000;     // out of contact for so long
+  uint32_t restarts = 3;                // in place, before a node is replaced
+  model::Moment well_after = 600'000;   // of running: its restarts no longer count
+  model::Moment sick_limit = 30'000;    // a task that is sick for so long is ended
+  uint32_t replacements = 3;            // of one node, by healing, within an hour
+  model::Moment forget_every = 60'000;  // looks for unknown ids
 };
 
 inline constexpr const char* kHealer = "self-healing";  // the user of its jobs

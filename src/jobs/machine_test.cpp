@@ -133,30 +133,31 @@ TEST(Machine, CancelBeforeAnythingWasDone) {
 }
 
 TEST(Steps, KeepWhatTheyAreToDo) {
-  const Act act{.kind = StepKind::move_slots,
-                .places = {{.alias = 7, .host = "h", .port = 31000, .shard = 2, .role = model::Role::replica, .node_id = "ab"}},
-                .nodes = {"a:1", "b:2"},
-                .ids = {"x"},
-                .from = "f",
-                .to = "t",
-                .slots = {{0, 5}, {16383, 16383}},
-                .number = 3,
-                .hold = 500,
-                .flag = true,
-                .shards = 6,
-                .memory_mib = 512,
-                .version = "7.0.15",
-                .settings = {{"a", "b"}},
-                .old_shards = 3};
+  const Act act{
+      .kind = StepKind::move_slots,
+      .places = {{.alias = 7, .host = "h", .port = 31000, .shard = 2, .role = model::Role::replica, .node_id = "ab"}},
+      .nodes = {"a:1", "b:2"},
+      .ids = {"x"},
+      .from = "f",
+      .to = "t",
+      .slots = {{0, 5}, {16383, 16383}},
+      .number = 3,
+      .hold = 500,
+      .flag = true,
+      .shards = 6,
+      .memory_mib = 512,
+      .version = "7.0.15",
+      .settings = {{"a", "b"}},
+      .old_shards = 3};
   const auto again = act_of(make_step(act));
   ASSERT_TRUE(again.has_value()) << again.error().message;
   EXPECT_EQ(*again, act);
 }
 
 TEST(Steps, WhatCannotBeReadIsNotCarriedOut) {
-  for (const char* detail : {"", "[]", "{", "{\"nodes\":1}", "{\"nodes\":[1]}", "{\"slots\":[[5,4]]}", "{\"slots\":[[0,16384]]}",
-                             "{\"number\":-1}", "{\"number\":4294967296}", "{\"places\":[{\"port\":65536}]}", "{\"flag\":1}",
-                             "{\"settings\":{\"a\":1}}"}) {
+  for (const char* detail : {"", "[]", "{", "{\"nodes\":1}", "{\"nodes\":[1]}", "{\"slots\":[[5,4]]}",
+                             "{\"slots\":[[0,16384]]}", "{\"number\":-1}", "{\"number\":4294967296}",
+                             "{\"places\":[{\"port\":65536}]}", "{\"flag\":1}", "{\"settings\":{\"a\":1}}"}) {
     EXPECT_FALSE(act_of({.kind = "launch", .detail = detail}).has_value()) << detail;
   }
   EXPECT_FALSE(act_of({.kind = "unheard_of", .detail = "{}"}).has_value());

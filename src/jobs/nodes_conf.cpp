@@ -15,8 +15,8 @@ using model::Role;
 std::string line(const Node& node, bool myself, const std::string& master_id, uint64_t epoch,
                  const std::vector<placement::SlotRange>& slots) {
   const std::string port = std::to_string(node.port);
-  std::string text = node.node_id + " " + node.host + ":" + port + "@" +
-                     std::to_string(node.port + placement::kBusOffset) + " ";
+  std::string text =
+      node.node_id + " " + node.host + ":" + port + "@" + std::to_string(node.port + placement::kBusOffset) + " ";
   if (myself) text += "myself,";
   text += master_id.empty() ? "master - " : "slave " + master_id + " ";
   text += "0 0 " + std::to_string(epoch) + " connected";
@@ -27,9 +27,7 @@ std::string line(const Node& node, bool myself, const std::string& master_id, ui
   return text + "\n";
 }
 
-std::string vars(uint64_t epoch) {
-  return "vars currentEpoch " + std::to_string(epoch) + " lastVoteEpoch 0\n";
-}
+std::string vars(uint64_t epoch) { return "vars currentEpoch " + std::to_string(epoch) + " lastVoteEpoch 0\n"; }
 
 }  // namespace
 

@@ -66,11 +66,11 @@ placement::Rules rules_of(const model::Cluster& cluster) {
 placement::Layout layout_of(const std::vector<model::Node>& nodes) {
   placement::Layout layout;
   for (const model::Node& node : nodes) {
-    layout.nodes.push_back({.shard = node.shard,
-                            .role = node.role == model::Role::master ? placement::Role::master
-                                                                     : placement::Role::replica,
-                            .host = node.host,
-                            .port = node.port});
+    layout.nodes.push_back(
+        {.shard = node.shard,
+         .role = node.role == model::Role::master ? placement::Role::master : placement::Role::replica,
+         .host = node.host,
+         .port = node.port});
   }
   return layout;
 }

@@ -19,19 +19,19 @@ namespace overlord::jobs {
 // A node of memcache or redis in full service has this weight; new ones rise to it by eighths, so that a proxy's ring
 // gives them keys little by little.
 inline constexpr uint32_t kFullWeight = 8;
-inline constexpr uint32_t kRampHold = 5000;      // ms at each weight
-inline constexpr uint32_t kNodesPerStep = 50;    // of steps that write records: a transaction is bounded
+inline constexpr uint32_t kRampHold = 5000;    // ms at each weight
+inline constexpr uint32_t kNodesPerStep = 50;  // of steps that write records: a transaction is bounded
 inline constexpr uint32_t kSlotsPerStep = 256;
 
 struct Scene {
   model::Intent intent;
   model::Cluster cluster;
-  std::vector<model::Node> nodes;           // in force
-  placement::Fleet fleet{{}};               // what is free, for this cluster's group
-  redisctl::Topology topology{};            // of a redis_cluster, as one of its nodes sees it; empty: none answers
-  std::vector<std::string> dead{};          // nodes that do not run: addresses
-  uint64_t last_alias = 0;                  // counted up by what is placed
-  std::mt19937_64* random = nullptr;        // for ids
+  std::vector<model::Node> nodes;     // in force
+  placement::Fleet fleet{{}};         // what is free, for this cluster's group
+  redisctl::Topology topology{};      // of a redis_cluster, as one of its nodes sees it; empty: none answers
+  std::vector<std::string> dead{};    // nodes that do not run: addresses
+  uint64_t last_alias = 0;            // counted up by what is placed
+  std::mt19937_64* random = nullptr;  // for ids
   uint32_t ramp_hold = kRampHold;
 };
 

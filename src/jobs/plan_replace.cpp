@@ -25,8 +25,7 @@ bool lives(const Scene& scene, const Node& node) {
 }
 
 bool shard_lives(const Scene& scene, uint32_t shard) {
-  return std::ranges::any_of(scene.nodes,
-                             [&](const Node& node) { return node.shard == shard && lives(scene, node); });
+  return std::ranges::any_of(scene.nodes, [&](const Node& node) { return node.shard == shard && lives(scene, node); });
 }
 
 placement::Outcome new_places(const Scene& scene, std::vector<std::string>& unknown) {

@@ -42,8 +42,8 @@ std::expected<void, Obstacle> check_room(const Scene& scene) {
     const auto count = static_cast<uint64_t>(std::ranges::count(scene.nodes, host.name, &Node::host));
     const uint64_t needed = count * (scene.intent.memory_mib - before);
     if (needed <= host.memory_mib) continue;
-    shortage += (shortage.empty() ? "" : "; ") + host.name + " has " + std::to_string(host.memory_mib) +
-                " MiB left, " + std::to_string(needed - host.memory_mib) + " MiB more needed";
+    shortage += (shortage.empty() ? "" : "; ") + host.name + " has " + std::to_string(host.memory_mib) + " MiB left, " +
+                std::to_string(needed - host.memory_mib) + " MiB more needed";
   }
   if (shortage.empty()) return {};
   return std::unexpected(Obstacle{.reason = "memory: " + shortage, .waits = true});
@@ -63,10 +63,11 @@ Planned plan_rolling(Scene& scene) {
 
   Steps steps;
   if (intent.kind != JobKind::restart) {
-    steps.acts.push_back({.kind = StepKind::update_cluster,
-                          .memory_mib = intent.kind == JobKind::resize ? intent.memory_mib : 0,
-                          .version = intent.kind == JobKind::upgrade ? intent.version : "",
-                          .settings = intent.kind == JobKind::configure ? intent.settings : decltype(intent.settings){}});
+    steps.acts.push_back(
+        {.kind = StepKind::update_cluster,
+         .memory_mib = intent.kind == JobKind::resize ? intent.memory_mib : 0,
+         .version = intent.kind == JobKind::upgrade ? intent.version : "",
+         .settings = intent.kind == JobKind::configure ? intent.settings : decltype(intent.settings){}});
   }
   if (intent.kind == JobKind::configure && scene.cluster.type != CacheType::memcache) {
     add_for_nodes(steps, {.kind = StepKind::configure, .settings = intent.settings}, addresses_of(*nodes));

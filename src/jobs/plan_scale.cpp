@@ -61,15 +61,15 @@ std::expected<Masters, Obstacle> masters_now(const Scene& scene, const std::set<
   for (const uint32_t shard : shards) {
     const redisctl::ClusterNode* const master = master_of(scene.topology, scene.nodes, shard);
     if (master == nullptr) {
-      return std::unexpected(Obstacle{.reason = "shard " + std::to_string(shard) + " has no master that lives",
-                                      .waits = true});
+      return std::unexpected(
+          Obstacle{.reason = "shard " + std::to_string(shard) + " has no master that lives", .waits = true});
     }
     for (const placement::SlotRange& range : master->slots) slots += range.size();
     masters.add(master->id, master->slots, leaving.contains(shard));
   }
   if (slots != 16384) {
-    return std::unexpected(Obstacle{.reason = "only " + std::to_string(slots) + " of 16384 slots are served",
-                                    .waits = true});
+    return std::unexpected(
+        Obstacle{.reason = "only " + std::to_string(slots) + " of 16384 slots are served", .waits = true});
   }
   return masters;
 }

@@ -1,5 +1,7 @@
 #include "jobs/runner.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "jobs/acts.h"
 #include "jobs/scene.h"
@@ -14,6 +16,27 @@ using model::JobState;
 using model::StepState;
 
 constexpr Moment kNoteEvery = 2000;  // ms, between stores of a job of which only a note has changed
+
+// What healing asked for can have mended itself while it waited for room.
+bool is_moot(const model::Job& job, const State& state, const TaskBoard& tasks) {
+  if (job.user != kHealer) return false;
+  const auto any_host = [&](bool model::Host::* flag) {
+    return std::ranges::any_of(job.intent.hosts, [&](const std::string& name) {
+      const auto host = state.hosts.find(name);
+      return host != state.hosts.end() && host->second.value.*flag;
+    });
+  };
+  switch (job.intent.kind) {
+    case JobKind::recover: return !any_host(&model::Host::lost);
+    case JobKind::drain: return !any_host(&model::Host::draining);
+    case JobKind::replace:
+      return std::ranges::all_of(job.intent.nodes, [&](const std::string& address) {
+        const model::Node* const node = state.node(address);
+        return node == nullptr || tasks.runs(node->task);
+      });
+    default: return false;
+  }
+}
 
 bool worth_keeping(const model::Job& before, const model::Job& after) {
   if (before.state != after.state || before.cursor != after.cursor || before.reason != after.reason) return true;
@@ -84,8 +107,14 @@ void Runner::plan_job(model::Job job, Moment now) {
     if (worth_keeping(before, job)) keep(job, now);
   };
   if (found == nullptr) return not_now("the cluster is no longer there", false);
-  if (!found->job.empty() && found->job != job.id()) return not_now("the cluster is being changed by job " + found->job, true);
+  if (!found->job.empty() && found->job != job.id())
+    return not_now("the cluster is being changed by job " + found->job, true);
 
+  if (is_moot(job, state, tasks_)) {
+    planned(job, {}, now);
+    keep(job, now);
+    return;
+  }
   Scene scene = scene_of(tools_, job, *found, random_);
   Steps clearing = steps_to_clear(state, job, *found);
   auto steps = plan(scene);

@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <bitset>
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "model/types.h"
@@ -49,9 +49,11 @@ class Buses {
 
   // Begins with what lies on the disk, or else with this nodes.conf.
   void start(const std::string& address, const std::string& host, uint16_t port, const std::string& conf, bool wipe) {
-    if (wipe) procs.erase(address);
     const auto there = procs.find(address);
-    if (there != procs.end()) {
+    if (there != procs.end() && wipe) {
+      by_id_.erase(there->second.id);
+      procs.erase(there);
+    } else if (there != procs.end()) {
       there->second.away = 0;
       return;
     }
@@ -71,7 +73,8 @@ class Buses {
         }
       }
     }
-    procs[address] = std::move(proc);
+    Proc& kept = procs[address] = std::move(proc);
+    by_id_[kept.id] = &kept;
   }
 
   void gossip(Moment now) {
@@ -83,7 +86,8 @@ class Buses {
         if (b->known.contains(a.id)) {
           for (const std::string& other : b->known) {
             const auto ban = a.banned.find(other);
-            if (other != a.id && find(other) != nullptr && find(other)->away == 0 && (ban == a.banned.end() || ban->second < now)) {
+            if (other != a.id && find(other) != nullptr && find(other)->away == 0 &&
+                (ban == a.banned.end() || ban->second < now)) {
               a.known.insert(other);
             }
           }
@@ -102,10 +106,8 @@ class Buses {
   }
 
   Proc* find(const std::string& id) {
-    for (auto& [address, proc] : procs) {
-      if (proc.id == id) return &proc;
-    }
-    return nullptr;
+    const auto found = by_id_.find(id);
+    return found == by_id_.end() ? nullptr : found->second;
   }
 
   bool failed(const Proc& proc, Moment now) const { return proc.away != 0 && now - proc.away > kFailAfter; }
@@ -123,6 +125,7 @@ class Buses {
       }
     }
     redisctl::Topology topology;
+    std::map<const Proc*, size_t> index;
     for (const Proc* const proc : all) {
       ClusterNode node{.id = proc->id, .host = proc->host, .port = proc->port};
       node.myself = proc == &of;
@@ -132,19 +135,23 @@ class Buses {
       node.failed = failed(*proc, now);
       node.suspected = proc->away != 0;
       node.connected = proc->away == 0;
-      for (uint32_t slot = 0; slot < kSlots; ++slot) {
-        if (owner[slot] != proc) continue;
-        if (!node.slots.empty() && node.slots.back().last + 1U == slot) {
-          ++node.slots.back().last;
-        } else {
-          node.slots.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(slot)});
-        }
-      }
       if (node.myself) {
         node.migrating = proc->migrating;
         node.importing = proc->importing;
       }
+      index[proc] = topology.size();
       topology.push_back(std::move(node));
+    }
+    const Proc* last = nullptr;
+    for (uint32_t slot = 0; slot < kSlots; ++slot) {
+      const Proc* const proc = std::exchange(last, owner[slot]);
+      if (last == nullptr) continue;
+      auto& slots = topology[index[last]].slots;
+      if (proc == last) {
+        ++slots.back().last;
+      } else {
+        slots.push_back({static_cast<uint16_t>(slot), static_cast<uint16_t>(slot)});
+      }
     }
     return topology;
   }
@@ -196,6 +203,8 @@ class Buses {
   }
 
  private:
+  std::map<std::string, Proc*> by_id_;
+
   uint64_t highest() const {
     uint64_t epoch = 0;
     for (const auto& [address, proc] : procs) epoch = std::max(epoch, proc.epoch);

@@ -8,11 +8,11 @@
 #include <string>
 #include <vector>
 
+#include "jobs/plan.h"
 #include "jobs/runner.h"
 #include "jobs/sim_world.h"
 #include "jobs/submit.h"
 #include "placement/check.h"
-#include "jobs/plan.h"
 #include "store/keys.h"
 
 namespace overlord::jobs::sim {
@@ -153,8 +153,10 @@ class Play {
   void check_cluster(const State& state, const model::Cluster& cluster, std::vector<std::string>& found) {
     const std::vector<model::Node> nodes = state.cluster_nodes(cluster.name);
     const size_t expected = static_cast<size_t>(cluster.shards) * (cluster.replicas + 1);
-    if (nodes.size() != expected) found.push_back(std::to_string(nodes.size()) + " nodes, not " + std::to_string(expected));
-    if (cluster.state != model::ClusterState::done) found.push_back("state " + std::string(to_string(cluster.state)) + " " + cluster.reason);
+    if (nodes.size() != expected)
+      found.push_back(std::to_string(nodes.size()) + " nodes, not " + std::to_string(expected));
+    if (cluster.state != model::ClusterState::done)
+      found.push_back("state " + std::string(to_string(cluster.state)) + " " + cluster.reason);
     if (!cluster.job.empty()) found.push_back("still locked by " + cluster.job);
     std::set<uint64_t> aliases;
     for (const model::Node& node : nodes) {
@@ -165,7 +167,8 @@ class Play {
         found.push_back(node.address() + " does not run");
       }
       const bool clustered = cluster.type == model::CacheType::redis_cluster;
-      if (node.weight != (clustered ? 1 : kFullWeight)) found.push_back(node.address() + " has weight " + std::to_string(node.weight));
+      if (node.weight != (clustered ? 1 : kFullWeight))
+        found.push_back(node.address() + " has weight " + std::to_string(node.weight));
     }
     const auto rule = check_rules(cluster, nodes);
     found.insert(found.end(), rule.begin(), rule.end());
@@ -178,7 +181,8 @@ class Play {
     return placement::check_layout(hosts, rules_of(cluster), layout_of(nodes));
   }
 
-  void check_slots(const model::Cluster& cluster, const std::vector<model::Node>& nodes, std::vector<std::string>& found) {
+  void check_slots(const model::Cluster& cluster, const std::vector<model::Node>& nodes,
+                   std::vector<std::string>& found) {
     std::set<std::string> ids;
     for (const model::Node& node : nodes) ids.insert(node.node_id);
     std::map<uint32_t, uint32_t> masters;  // with slots, by shard
@@ -193,8 +197,11 @@ class Play {
       if (proc.id != node.node_id) found.push_back(node.address() + " runs as " + proc.id);
       std::set<std::string> known = proc.known;
       known.insert(proc.id);
-      if (known != ids) found.push_back(node.address() + " knows " + std::to_string(known.size()) + " nodes, not " + std::to_string(ids.size()));
-      if (!proc.migrating.empty() || !proc.importing.empty()) found.push_back(node.address() + " has slots that are being moved");
+      if (known != ids)
+        found.push_back(node.address() + " knows " + std::to_string(known.size()) + " nodes, not " +
+                        std::to_string(ids.size()));
+      if (!proc.migrating.empty() || !proc.importing.empty())
+        found.push_back(node.address() + " has slots that are being moved");
       if (proc.claims.any()) ++masters[node.shard];
       if (proc.claims.any() && !proc.master.empty()) found.push_back(node.address() + " is a replica with slots");
       for (size_t slot = proc.claims._Find_first(); slot < kSlots; slot = proc.claims._Find_next(slot)) ++claimed[slot];
@@ -210,7 +217,8 @@ class Play {
       const auto at = world.buses.procs.find(node.address());
       if (at == world.buses.procs.end() || at->second.claims.any()) continue;
       const auto master = std::ranges::find(nodes, at->second.master, &model::Node::node_id);
-      if (master == nodes.end() || master->shard != node.shard) found.push_back(node.address() + " copies another shard");
+      if (master == nodes.end() || master->shard != node.shard)
+        found.push_back(node.address() + " copies another shard");
     }
   }
 };

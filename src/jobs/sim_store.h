@@ -18,7 +18,8 @@ class MemoryStore : public store::Store {
   }
   store::Answer<store::Page> list(std::string_view prefix, const store::ListOptions& options) override {
     store::Page page{.records = {}, .revision = revision_, .more = false};
-    for (auto at = records_.lower_bound(std::string(prefix)); at != records_.end() && at->first.starts_with(prefix); ++at) {
+    for (auto at = records_.lower_bound(std::string(prefix)); at != records_.end() && at->first.starts_with(prefix);
+         ++at) {
       if (!options.after.empty() && at->first <= options.after) continue;
       if (page.records.size() == options.limit) {
         page.more = true;
@@ -56,7 +57,8 @@ class MemoryStore : public store::Store {
         remove(change.key);
       } else {
         std::vector<std::string> keys;
-        for (auto at = records_.lower_bound(change.key); at != records_.end() && at->first.starts_with(change.key); ++at) {
+        for (auto at = records_.lower_bound(change.key); at != records_.end() && at->first.starts_with(change.key);
+             ++at) {
           keys.push_back(at->first);
         }
         for (const std::string& key : keys) remove(key);
@@ -69,7 +71,9 @@ class MemoryStore : public store::Store {
     return std::make_unique<MemoryWatch>(*this, std::string(prefix), from == 0 ? revision_ + 1 : from);
   }
   store::Answer<void> compact(store::Revision) override { return {}; }
-  store::Answer<store::Lease> grant(std::chrono::seconds ttl) override { return store::Lease{.id = ++lease_, .ttl = ttl}; }
+  store::Answer<store::Lease> grant(std::chrono::seconds ttl) override {
+    return store::Lease{.id = ++lease_, .ttl = ttl};
+  }
   store::Answer<store::Lease> keep_alive(store::LeaseId lease) override { return store::Lease{.id = lease, .ttl = {}}; }
   store::Answer<void> revoke(store::LeaseId) override { return {}; }
 

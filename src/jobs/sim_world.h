@@ -51,7 +51,8 @@ class World : public Clock {
       task.next = 0;
       if (task.ending) {
         task.state = engine::TaskState::stopped;
-      } else if (task.doomed || broken_versions.contains(task.task.version) || broken_addresses.contains(task.task.address())) {
+      } else if (task.doomed || broken_versions.contains(task.task.version) ||
+                 broken_addresses.contains(task.task.address())) {
         task.state = engine::TaskState::failed;
         task.message = "it does not start";
       } else {
@@ -101,8 +102,8 @@ class World : public Clock {
 };
 
 struct Fuse {
-  int64_t kill_at = -1;  // the act at which it dies, from 0; -1: none
-  bool behind = false;   // the act takes effect
+  int64_t kill_at = -1;      // the act at which it dies, from 0; -1: none
+  bool behind = false;       // the act takes effect
   uint32_t fail_one_in = 0;  // acts fail at random; 0: none
   int64_t acts = 0;
   bool dead = false;
@@ -336,7 +337,8 @@ class SimRedis : public redisctl::Admin {
     if (!giver->keys.contains(slot)) return 0;
     uint64_t moved = 0;
     const auto done = act(from, [&](Proc&) -> std::string {
-      if (!taker->importing.contains(slot) && !taker->claims.test(slot)) return "ERR TRYAGAIN the target does not import";
+      if (!taker->importing.contains(slot) && !taker->claims.test(slot))
+        return "ERR TRYAGAIN the target does not import";
       moved = std::min<uint64_t>(most, giver->keys[slot]);
       taker->keys[slot] += moved;
       giver->keys[slot] -= moved;

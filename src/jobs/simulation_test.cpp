@@ -142,7 +142,7 @@ TEST_P(EveryJob, IsFinishedByTheNextWhereverOneIsKilled) {
     if (one.kind == JobKind::scale && one.type == CacheType::redis_cluster) EXPECT_EQ(play->keys(), keys);
   }
   // All of them in a long run; in a short one evenly spread, with the first and the last.
-  const auto most = static_cast<int64_t>(wanted("OVERLORD_KILLS", 60));
+  const auto most = static_cast<int64_t>(wanted("OVERLORD_KILLS", 12));
   const int64_t stride = std::max<int64_t>(1, acts / most);
   size_t kills = 0;
   for (int64_t at = 0; at < acts; at += stride) {
@@ -153,11 +153,13 @@ TEST_P(EveryJob, IsFinishedByTheNextWhereverOneIsKilled) {
         play->finish(killed, id);
       }
       Scheduler next(play->world);
-      ASSERT_TRUE(play->finish(next, id)) << "killed " << (behind ? "behind" : "before") << " act " << at << ": " << to_json(play->job(id));
+      ASSERT_TRUE(play->finish(next, id))
+          << "killed " << (behind ? "behind" : "before") << " act " << at << ": " << to_json(play->job(id));
       ASSERT_EQ(play->job(id).state, JobState::done) << "act " << at << ": " << play->job(id).reason;
       settle(one, *play, next);
       ASSERT_EQ(play->signature(), end) << "killed " << (behind ? "behind" : "before") << " act " << at;
-      if (one.kind == JobKind::scale && one.type == CacheType::redis_cluster) ASSERT_EQ(play->keys(), keys) << "act " << at;
+      if (one.kind == JobKind::scale && one.type == CacheType::redis_cluster)
+        ASSERT_EQ(play->keys(), keys) << "act " << at;
       ++kills;
     }
   }
@@ -168,7 +170,7 @@ TEST_P(EveryJob, IsFinishedByTheNextWhereverOneIsKilled) {
 // Answers are lost and calls fail all the time, and schedulers are killed now and then.
 TEST_P(EveryJob, IsFinishedUnderFaults) {
   const Case& one = GetParam();
-  const uint64_t seeds = wanted("OVERLORD_SEEDS", 3);
+  const uint64_t seeds = wanted("OVERLORD_SEEDS", 2);
   const uint64_t first = wanted("OVERLORD_SEED", 1);
   for (uint64_t seed = first; seed < first + seeds; ++seed) {
     std::string id;
@@ -187,6 +189,35 @@ TEST_P(EveryJob, IsFinishedUnderFaults) {
     settle(one, *play, last);
     ASSERT_FALSE(HasFailure()) << "seed " << seed;
   }
+}
+
+// Cancelled after any number of turns: taken back, or refused and done, or stopped where it may stop. Never in between.
+TEST_P(EveryJob, CanBeCancelledAnywhere) {
+  const Case& one = GetParam();
+  const uint64_t seeds = wanted("OVERLORD_SEEDS", 2) * 3;
+  size_t cancelled = 0;
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    std::string id;
+    auto play = prepared(one, seed, id);
+    const std::string before = play->signature();
+    const uint64_t keys = play->keys();
+    Scheduler scheduler(play->world);
+    const uint64_t turns = play->world.random() % 80;
+    uint64_t turn = 0;
+    play->run(scheduler, [&] { return ++turn > turns || is_over(play->job(id).state); });
+    if (is_over(play->job(id).state)) continue;
+    ASSERT_TRUE(ask_of_job(play->world.store, id, Wish::cancel, play->world.at).has_value());
+    ASSERT_TRUE(play->finish(scheduler, id)) << "seed " << seed << ": " << to_json(play->job(id));
+    const JobState state = play->job(id).state;
+    ASSERT_TRUE(state == JobState::done || state == JobState::cancelled) << play->job(id).reason;
+    cancelled += state == JobState::cancelled ? 1 : 0;
+    settle(one, *play, scheduler);
+    ASSERT_FALSE(HasFailure()) << "seed " << seed << " after " << turns << " turns: " << to_json(play->job(id));
+    if (one.kind != JobKind::scale) continue;
+    if (state == JobState::cancelled) ASSERT_EQ(play->signature(), before) << "seed " << seed;
+    if (one.type == CacheType::redis_cluster) ASSERT_EQ(play->keys(), keys) << "seed " << seed;
+  }
+  std::cout << one.name << ": cancelled " << cancelled << " of " << seeds << " times\n";
 }
 
 INSTANTIATE_TEST_SUITE_P(Simulation, EveryJob, testing::ValuesIn(kCases),

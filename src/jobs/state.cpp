@@ -230,7 +230,8 @@ store::Condition as_seen(const State& state, const model::Job& job) {
 }
 store::Condition as_seen(const State& state, const model::Cluster& cluster) {
   const auto found = state.clusters.find(cluster.name);
-  return store::modified_at(keys::cluster_info(cluster.name), found == state.clusters.end() ? 0 : found->second.modified);
+  return store::modified_at(keys::cluster_info(cluster.name),
+                            found == state.clusters.end() ? 0 : found->second.modified);
 }
 store::Condition as_seen(const State& state, const model::Node& node) {
   const auto found = state.nodes.find(node.address());

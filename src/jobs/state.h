@@ -29,7 +29,7 @@ struct State {
   std::map<std::string, Kept<model::NodeState>> states;  // by address
   std::map<std::string, Kept<model::Job>> jobs;          // by id
   std::map<std::string, Kept<model::Host>> hosts;
-  std::map<std::string, model::Version> versions;  // by "<type>/<version>"
+  std::map<std::string, model::Version> versions;                   // by "<type>/<version>"
   std::map<std::string, std::map<uint64_t, std::string>> in_force;  // cluster, alias, address
   std::map<std::string, std::set<std::string>> nodes_of;            // cluster, addresses
   std::map<std::string, std::string> tasks;                         // task id, address

@@ -7,10 +7,10 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::string_view kNames[] = {
-    "place",     "launch",       "await_tasks", "enlist",     "ramp",        "stop",   "await_cluster",
-    "meet",      "replicate",    "promote",     "step_down",  "await_master", "move_slots", "adopt_slots",
-    "forget",    "restart",      "configure",   "update_cluster", "remove_cluster"};
+constexpr std::string_view kNames[] = {"place",     "launch",        "await_tasks",    "enlist",        "ramp",
+                                       "stop",      "await_cluster", "meet",           "replicate",     "promote",
+                                       "step_down", "await_master",  "move_slots",     "adopt_slots",   "forget",
+                                       "restart",   "configure",     "update_cluster", "remove_cluster"};
 constexpr size_t kKinds = std::size(kNames);
 static_assert(kKinds == static_cast<size_t>(StepKind::remove_cluster) + 1);
 
@@ -56,8 +56,9 @@ class Reader {
   }
   void read(const char* name, std::vector<placement::SlotRange>& value) {
     each(name, [&](const json& one) {
-      good_ = good_ && one.is_array() && one.size() == 2 && one[0].is_number_unsigned() && one[1].is_number_unsigned() &&
-              one[0].get<uint64_t>() <= one[1].get<uint64_t>() && one[1].get<uint64_t>() < 16384;
+      good_ = good_ && one.is_array() && one.size() == 2 && one[0].is_number_unsigned() &&
+              one[1].is_number_unsigned() && one[0].get<uint64_t>() <= one[1].get<uint64_t>() &&
+              one[1].get<uint64_t>() < 16384;
       if (good_) value.push_back({one[0].get<uint16_t>(), one[1].get<uint16_t>()});
     });
   }

@@ -54,7 +54,8 @@ Submitted<Kept<T>> read_record(store::Store& store, const std::string& key, cons
   if (!record) return unavailable(record.error());
   if (!*record) return denied(Denied::Kind::missing, "there is no " + what);
   auto value = model::from_json<T>((*record)->value);
-  if (!value) return denied(Denied::Kind::unavailable, "the record of " + what + " cannot be read: " + value.error().message);
+  if (!value)
+    return denied(Denied::Kind::unavailable, "the record of " + what + " cannot be read: " + value.error().message);
   return Kept<T>{std::move(*value), (*record)->modified};
 }
 
@@ -90,8 +91,7 @@ Submitted<store::Transaction> front_port(store::Store& store, model::Cluster& cl
     take_next(*ports, keys::kPortSequence, transaction);
     cluster.front_port = static_cast<uint16_t>(ports->last);
   }
-  transaction.changes.push_back(
-      store::put(keys::cluster_front_port(cluster.name), std::to_string(cluster.front_port)));
+  transaction.changes.push_back(store::put(keys::cluster_front_port(cluster.name), std::to_string(cluster.front_port)));
   return transaction;
 }
 
@@ -105,7 +105,8 @@ Submitted<model::Job> submit_create(store::Store& store, model::Cluster cluster,
                                     model::Moment now) {
   auto problems = model::problems_of(cluster);
   if (!problems.empty()) {
-    return std::unexpected(Denied{.kind = Denied::Kind::invalid, .message = "this cluster cannot be", .problems = problems});
+    return std::unexpected(
+        Denied{.kind = Denied::Kind::invalid, .message = "this cluster cannot be", .problems = problems});
   }
   cluster.state = model::ClusterState::waiting;
   cluster.created = now;
@@ -176,9 +177,10 @@ Submitted<model::Job> ask_of_job(store::Store& store, const std::string& id, Wis
     model::Job& value = job->value;
     store::Transaction transaction;
     if (wish == Wish::retry) {
-      if (value.state != model::JobState::failed) return denied(Denied::Kind::busy, "only a job that failed can be retried");
-      auto cluster =
-          read_record<model::Cluster>(store, keys::cluster_info(value.intent.cluster), "cluster " + value.intent.cluster);
+      if (value.state != model::JobState::failed)
+        return denied(Denied::Kind::busy, "only a job that failed can be retried");
+      auto cluster = read_record<model::Cluster>(store, keys::cluster_info(value.intent.cluster),
+                                                 "cluster " + value.intent.cluster);
       if (!cluster) return std::unexpected(cluster.error());
       if (!cluster->value.job.empty()) {
         return denied(Denied::Kind::busy, "the cluster is being changed by job " + cluster->value.job);

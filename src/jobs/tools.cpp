@@ -15,7 +15,8 @@ void TaskBoard::poll(const State& state, std::chrono::milliseconds patience) {
     asked_ = true;
     std::vector<engine::TaskStatus> known;
     for (const auto& [id, address] : state.tasks) {
-      known.push_back({.id = id, .state = engine::TaskState::lost, .host = state.nodes.at(address).value.host, .message = {}});
+      known.push_back(
+          {.id = id, .state = engine::TaskState::lost, .host = state.nodes.at(address).value.host, .message = {}});
     }
     engine_.reconcile(known);
   }

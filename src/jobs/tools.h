@@ -61,7 +61,7 @@ struct Timing {
   model::Moment failover_limit = 30'000;  // for redis to replace a master by itself, before it is told to
   model::Moment stop_grace = 10'000;
   uint32_t ramp_hold = 5'000;
-  model::Moment slots_turn = 500;         // moving slots goes on for so long before others have their turn
+  model::Moment slots_turn = 500;  // moving slots goes on for so long before others have their turn
 };
 
 struct Tools {

@@ -38,7 +38,7 @@ struct ClusterNode {
   std::string master_id{};
   uint64_t epoch = 0;
   bool connected = false;
-  std::vector<SlotRange> slots{};  // ascending; those being moved are among them
+  std::vector<SlotRange> slots{};               // ascending; those being moved are among them
   std::map<uint16_t, std::string> migrating{};  // slot, to whom; of `myself` alone
   std::map<uint16_t, std::string> importing{};  // slot, from whom
   bool operator==(const ClusterNode&) const = default;
@@ -63,7 +63,7 @@ struct NodeInfo {
   bool master = true;
   bool link_up = false;  // of a replica: to its master, and the first copy is done
   bool loading = false;
-  uint64_t offset = 0;   // of replication
+  uint64_t offset = 0;  // of replication
   std::string version{};
   bool operator==(const NodeInfo&) const = default;
 };

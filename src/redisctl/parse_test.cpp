@@ -34,8 +34,14 @@ TEST(Topology, ReadsWhatANodeSays) {
 TEST(Topology, RefusesWhatIsNoTopology) {
   const std::string begin = "aaa 127.0.0.1:7000@17000 myself,master - 0 0 3 connected ";
   for (const std::string& text : {
-           std::string(), std::string("ERR unknown"), begin + "16384", begin + "5-4", begin + "x", begin + "[5]",
-           begin + "[5-<-a", std::string("aaa 127.0.0.1:7000@17000 master - 0 0 3 connected"),
+           std::string(),
+           std::string("ERR unknown"),
+           begin + "16384",
+           begin + "5-4",
+           begin + "x",
+           begin + "[5]",
+           begin + "[5-<-a",
+           std::string("aaa 127.0.0.1:7000@17000 master - 0 0 3 connected"),
            std::string("aaa nowhere myself,master - 0 0 3 connected"),
            std::string("aaa 127.0.0.1:70000@17000 myself,master - 0 0 3 connected"),
            std::string("aaa 127.0.0.1:7000@17000 myself,master - 0 0 x connected"),

@@ -15,9 +15,9 @@ namespace overlord::redisctl {
 
 struct RedisAdminOptions {
   std::chrono::milliseconds connect_timeout{1000};
-  std::chrono::milliseconds timeout{2000};           // of an answer
+  std::chrono::milliseconds timeout{2000};            // of an answer
   std::chrono::milliseconds migrate_timeout{10'000};  // of MIGRATE, which the server itself bounds by less
-  size_t most_connections = 256;                     // kept open; the one not used for longest goes first
+  size_t most_connections = 256;                      // kept open; the one not used for longest goes first
 };
 
 class RedisAdmin : public Admin {
