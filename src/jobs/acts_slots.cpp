@@ -148,6 +148,27 @@ std::map<std::string, std::vector<uint16_t>> elsewhere(const Topology& seen, con
   return found;
 }
 
+// A leader that was killed may have left marks on slots that have arrived since.
+Report close_marks(Tools& tools, const model::Job& job, const std::vector<uint16_t>& slots,
+                   const std::set<std::string>& ids) {
+  const std::vector<Node> nodes = members(tools, job);
+  for (const std::string& id : ids) {
+    const Node* const node = node_of(nodes, id);
+    if (node == nullptr || !tools.tasks.runs(node->task)) continue;
+    const auto seen = tools.redis.topology(endpoint(tools, *node));
+    if (!seen) return Report::failed(node->address() + ": " + seen.error().message);
+    const ClusterNode& self = *redisctl::myself(*seen);
+    std::vector<uint16_t> marked;
+    for (const uint16_t slot : slots) {
+      if (self.migrating.contains(slot) || self.importing.contains(slot)) marked.push_back(slot);
+    }
+    if (!self.master || marked.empty()) continue;
+    const auto closed = tools.redis.mark_slots(endpoint(tools, *node), marked, SlotMark::stable, {});
+    if (!closed) return Report::failed(node->address() + ": " + closed.error().message);
+  }
+  return Report::done();
+}
+
 }  // namespace
 
 Report move_slots(Tools& tools, const model::Job& job, const Act& act, bool back) {
@@ -184,7 +205,8 @@ Report move_slots(Tools& tools, const model::Job& job, const Act& act, bool back
     Report moved = mover.move(*redisctl::find(*seen, id), *to, theirs);
     if (moved.kind != Report::Kind::done) return moved;
   }
-  return pending.empty() ? Report::done() : Report::again("moving slots", 0);
+  if (!pending.empty()) return Report::again("moving slots", 0);
+  return close_marks(tools, job, slots, {act.from, act.to, to->id, from == nullptr ? to->id : from->id});
 }
 
 Report adopt_slots(Tools& tools, const model::Job& job, const Act& act) {

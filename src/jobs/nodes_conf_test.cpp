@@ -44,8 +44,8 @@ TEST(NodesConf, OfANewClusterCoversAllSlotsOnce) {
       for (const auto range : node.slots) {
         for (uint32_t slot = range.first; slot <= range.last; ++slot) ++owners[slot];
       }
-      if (node.master) EXPECT_TRUE(epochs.insert(node.epoch).second);
-      if (!node.master) EXPECT_NE(redisctl::find(seen, node.master_id), nullptr);
+      EXPECT_TRUE(!node.master || epochs.insert(node.epoch).second);
+      EXPECT_TRUE(node.master || redisctl::find(seen, node.master_id) != nullptr);
     }
     EXPECT_EQ(owners, std::vector<int>(16384, 1));
     EXPECT_TRUE(conf.ends_with("vars currentEpoch 7 lastVoteEpoch 0\n"));

@@ -146,12 +146,17 @@ std::string random_id(std::mt19937_64& random) {
 const redisctl::ClusterNode* master_of(const redisctl::Topology& topology, const std::vector<model::Node>& nodes,
                                        uint32_t shard) {
   const redisctl::ClusterNode* found = nullptr;
+  std::pair<bool, bool> found_rank;
   for (const model::Node& node : nodes) {
     if (node.shard != shard) continue;
     const redisctl::ClusterNode* const seen = redisctl::find(topology, node.node_id);
     if (seen == nullptr || !seen->master || seen->failed) continue;
-    // A node that was cut off may think that it is one too; it has no slots that others believe in.
-    if (found == nullptr || seen->slots.size() > found->slots.size()) found = seen;
+    // New nodes all begin as masters, and one that was cut off may think that it still is; neither has slots.
+    const std::pair rank(!seen->slots.empty(), node.role == model::Role::master);
+    if (found == nullptr || rank > found_rank) {
+      found = seen;
+      found_rank = rank;
+    }
   }
   return found;
 }
