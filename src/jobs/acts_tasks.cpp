@@ -16,6 +16,9 @@ Begin begin_of(const model::Job& job) {
   return job.intent.kind == model::JobKind::create ? Begin::with_new_cluster : Begin::alone;
 }
 
+// Ids of tasks must not come back: a node that is placed where another was begins to count elsewhere.
+uint32_t first_incarnation(const model::Job& job) { return static_cast<uint32_t>(job.number % 4'000'000) * 1000; }
+
 // The record of a node's next start. It is written before the engine is asked, so that no task runs unnamed.
 store::Answer<void> note_start(Tools& tools, const std::vector<Node>& nodes) {
   store::Transaction transaction;
@@ -56,6 +59,7 @@ Report place_nodes(Tools& tools, const model::Job& job, const Act& act) {
               .node_id = place.node_id,
               .weight = cluster->type == model::CacheType::redis_cluster ? 1 : kFullWeight,
               .spec = cluster->spec,
+              .incarnation = first_incarnation(job),
               .job = job.id(),
               .created = tools.clock.now()};
     for (const Node& other : state.cluster_nodes(cluster->name)) {
@@ -99,6 +103,7 @@ Report launch_nodes(Tools& tools, const model::Job& job, const Act& act) {
 }
 
 Report await_tasks(Tools& tools, const model::Job& job, const model::Step& step, const Act& act) {
+  const uint32_t base = act.number != 0 ? act.number : first_incarnation(job) + 1;
   const bool late = step.began != 0 && tools.clock.now() - step.began > tools.timing.start_limit;
   std::vector<std::string> pending;
   std::string why;
@@ -116,7 +121,7 @@ Report await_tasks(Tools& tools, const model::Job& job, const model::Step& step,
       if (!asked) why = asked.error().message;
     } else if (engine::is_over(status->state)) {
       why = address + ": " + trouble_of(*status);
-      if (node->incarnation >= std::max(act.number, 1U) + tools.timing.starts) {
+      if (node->incarnation >= base + tools.timing.starts) {
         return Report::broken("it was started " + std::to_string(tools.timing.starts + 1) + " times; " + why);
       }
       if (again.size() < kNodesPerStep) again.push_back(*node);
