@@ -9,7 +9,7 @@
 
 #include "redisctl/admin.h"
 
-struct redisContext;
+struct redisContext;  // NOLINT(readability-identifier-naming): as hiredis calls it
 
 namespace overlord::redisctl {
 
