@@ -1,7 +1,9 @@
 #include "http/client_stream.h"
 
 #include <algorithm>
+#include <map>
 
+#include "base/ascii.h"
 #include "http/client_handle.h"
 
 namespace overlord::http {
@@ -13,6 +15,25 @@ constexpr long kKeepAliveSeconds = 10;
 size_t append(char* bytes, size_t size, size_t count, void* into) {
   static_cast<std::string*>(into)->append(bytes, size * count);
   return size * count;
+}
+
+// More than any server of ours sends; what is beyond is passed over.
+constexpr size_t kMostHeaders = 128;
+
+using Headers = std::map<std::string, std::string, std::less<>>;
+
+// curl gives whole lines, those of the status too: each begins the headers anew.
+size_t note_header(char* bytes, size_t size, size_t count, void* into) {
+  auto& headers = *static_cast<Headers*>(into);
+  const std::string_view line(bytes, size * count);
+  if (line.starts_with("HTTP/")) headers.clear();
+  const size_t colon = line.find(':');
+  if (colon == std::string_view::npos || headers.size() >= kMostHeaders) return line.size();
+  const size_t first = line.find_first_not_of(" \t", colon + 1);
+  const size_t last = line.find_last_not_of(" \t\r\n");
+  headers[lower_case(std::string(line.substr(0, colon)))] =
+      first == std::string_view::npos || first > last ? "" : line.substr(first, last + 1 - first);
+  return line.size();
 }
 
 }  // namespace
@@ -38,6 +59,7 @@ struct ClientStream::Parts {
   CURL* curl = nullptr;
   std::unique_ptr<ClientHeaders> headers;
   std::string received;
+  Headers answer_headers;
   char why[CURL_ERROR_SIZE] = "";
 };
 
@@ -51,6 +73,7 @@ void ClientStream::stop() { parts_->stop(); }
 void ClientStream::start(std::string_view server, std::string_view method, std::string_view target,
                          std::string_view body, std::span<const std::string> headers) {
   parts_->stop();
+  parts_->answer_headers.clear();
   what_ = std::string(method) + " " + std::string(server) + std::string(target) + ": ";
   CURL* const curl = parts_->curl = ::curl_easy_init();
   parts_->headers = std::make_unique<ClientHeaders>(options_, headers);
@@ -59,6 +82,8 @@ void ClientStream::start(std::string_view server, std::string_view method, std::
   ::curl_easy_setopt(curl, CURLOPT_HTTPHEADER, parts_->headers->get());
   ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append);
   ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, &parts_->received);
+  ::curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, note_header);
+  ::curl_easy_setopt(curl, CURLOPT_HEADERDATA, &parts_->answer_headers);
   ::curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
   ::curl_easy_setopt(curl, CURLOPT_FORBID_REUSE, 1L);
   ::curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
@@ -93,6 +118,11 @@ Result<ClientStream::Piece> ClientStream::read(std::chrono::milliseconds patienc
     ::curl_multi_poll(parts_->multi, nullptr, 0, static_cast<int>(std::min<int64_t>(left.count(), kLongestWait)),
                       nullptr);
   }
+}
+
+std::string ClientStream::header(std::string_view lower_case_name) const {
+  const auto found = parts_->answer_headers.find(lower_case_name);
+  return found == parts_->answer_headers.end() ? std::string() : found->second;
 }
 
 void ClientStream::wake() {

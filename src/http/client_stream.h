@@ -32,6 +32,9 @@ class ClientStream {
   // What has come, after waiting for it for so long at most. An error: there was no connection or it broke, after
   // whatever had come was read; nothing more will come until the next start().
   Result<Piece> read(std::chrono::milliseconds patience);
+  // A header of the answer, by its name in lower case; empty: it has none such, or its head has not come. As it was when
+  // the answer ended, until the next start().
+  std::string header(std::string_view lower_case_name) const;
   // Ends the read() that waits, or the next one, at once.
   void wake();
 

@@ -56,6 +56,30 @@ TEST(HttpClientStream, GivesWhatComesUntilTheEnd) {
   }
 }
 
+TEST(HttpClientStream, HeadersOfTheAnswerCanBeAskedFor) {
+  Server server;
+  server.route("POST", "/away", "elsewhere", [](const Request&) {
+    Response response;
+    response.status = 307;
+    response.headers = {{"Location", "//127.0.0.1:1/there"}, {"X-Empty", ""}};
+    return response;
+  });
+  ASSERT_TRUE(server.start(*net::numeric_address("127.0.0.1", 0)));
+  ClientStream stream{ClientOptions{}};
+  EXPECT_EQ(stream.header("location"), "");
+  stream.start(net::to_string(server.address()), "POST", "/away", "");
+  for (bool ended = false; !ended;) {
+    const auto piece = stream.read(20s);
+    ASSERT_TRUE(piece) << piece.error().message;
+    ended = piece->ended;
+  }
+  EXPECT_EQ(stream.header("location"), "//127.0.0.1:1/there");
+  EXPECT_EQ(stream.header("x-empty"), "");
+  EXPECT_EQ(stream.header("x-none"), "");
+  stream.start(net::to_string(server.address()), "POST", "/away", "");
+  EXPECT_EQ(stream.header("location"), "");  // of the earlier one
+}
+
 // Accepts connections and reads them; answers only when told.
 class RawServer {
  public:
