@@ -194,6 +194,7 @@ template <typename Visitor, typename T>
 void fields(Visitor& visit, T& it) {
   visit("id", it.id);
   visit("cluster", it.cluster);
+  visit("group", it.group);
   visit("type", it.type);
   visit("version", it.version);
   visit("host", it.host);

@@ -12,6 +12,7 @@ namespace overlord::model {
 struct NodeTask {
   std::string id{};  // task_id(node)
   std::string cluster{};
+  std::string group{};  // whose resources it takes; empty: any of its host's
   CacheType type = CacheType::redis;
   std::string version{};
   std::string host{};  // address to bind to and to announce
