@@ -1,6 +1,7 @@
 #include "http/server.h"
 
 #include <event2/buffer.h>
+#include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/http.h>
 #include <event2/keyvalq_struct.h>
@@ -19,27 +20,34 @@
 
 #include "base/ascii.h"
 #include "base/log.h"
+#include "http/server_routes.h"
 #include "http/server_streams.h"
+#include "http/server_tls.h"
+#include "http/server_workers.h"
 #include "net/socket.h"
 
 namespace overlord::http {
 namespace {
 
 constexpr int kBacklog = 64;
-constexpr int kMethods = EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE;
+constexpr int kMethods =
+    EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_PATCH | EVHTTP_REQ_DELETE;
+// While there are too many connections, how often it is looked whether some have gone.
+constexpr timeval kCrowdPeriod{0, 100'000};
 
 std::string_view method_name(evhttp_cmd_type type) {
   switch (type) {
     case EVHTTP_REQ_POST: return "POST";
     case EVHTTP_REQ_PUT: return "PUT";
+    case EVHTTP_REQ_PATCH: return "PATCH";
     case EVHTTP_REQ_DELETE: return "DELETE";
     default: return "GET";
   }
 }
 
-std::string decoded(const char* text) {
+std::string decoded(const std::string& text) {
   size_t size = 0;
-  const std::unique_ptr<char, decltype(&::free)> plain(::evhttp_uridecode(text, 0, &size), ::free);
+  const std::unique_ptr<char, decltype(&::free)> plain(::evhttp_uridecode(text.c_str(), 0, &size), ::free);
   return plain == nullptr ? std::string() : std::string(plain.get(), size);
 }
 
@@ -59,7 +67,15 @@ Request read(evhttp_request& message) {
   request.method = method_name(::evhttp_request_get_command(&message));
   const evhttp_uri* uri = ::evhttp_request_get_evhttp_uri(&message);
   const char* path = ::evhttp_uri_get_path(uri);
-  request.path = path == nullptr || *path == '\0' ? "/" : decoded(path);
+  request.raw_path = path == nullptr || *path == '\0' ? "/" : path;
+  request.path = decoded(request.raw_path);
+  request.came = std::chrono::steady_clock::now();
+  if (evhttp_connection* connection = ::evhttp_request_get_connection(&message)) {
+    char* peer = nullptr;
+    uint16_t port = 0;
+    ::evhttp_connection_get_peer(connection, &peer, &port);
+    if (peer != nullptr) request.peer = peer;
+  }
   request.query = query_of(::evhttp_uri_get_query(uri));
   const evkeyvalq* headers = ::evhttp_request_get_input_headers(&message);
   for (const evkeyval* item = headers->tqh_first; item != nullptr; item = item->next.tqe_next) {
@@ -69,6 +85,16 @@ Request read(evhttp_request& message) {
   request.body.resize(::evbuffer_get_length(body));
   ::evbuffer_remove(body, request.body.data(), request.body.size());
   return request;
+}
+
+// Whether the request has a body that evhttp leaves in the connection, where it would become the next request: it reads
+// none of those that need not have one.
+bool leaves_bytes(evhttp_request& message) {
+  const evkeyvalq* headers = ::evhttp_request_get_input_headers(&message);
+  const size_t got = ::evbuffer_get_length(::evhttp_request_get_input_buffer(&message));
+  if (::evhttp_find_header(headers, "Transfer-Encoding") != nullptr) return got == 0;
+  const char* const length = ::evhttp_find_header(headers, "Content-Length");
+  return length != nullptr && length != std::to_string(got);
 }
 
 void write_headers(evhttp_request& message, const Response& response) {
@@ -100,9 +126,14 @@ struct Server::Events {
   Owned<event_base> base{::event_base_new(), ::event_base_free};
   Owned<event> stop{nullptr, ::event_free};
   Owned<evhttp> http{::evhttp_new(base.get()), ::evhttp_free};
-  ServerStreams streams{*base};  // ends before the connections do
+  Owned<event> crowd{nullptr, ::event_free};  // looks whether there is room again
+  std::unique_ptr<ServerTls> tls;             // null: plain
+  ServerStreams streams{*base};               // ends before the connections do
+  std::unique_ptr<ServerWorkers> workers;     // null: handlers run here
   evconnlistener* listener = nullptr;
   int fd = -1;  // of the listener
+  size_t max_connections = 0;
+  bool crowded = false;
   std::atomic<bool> open{true};
   std::atomic<bool> stopping{false};
 
@@ -112,11 +143,32 @@ struct Server::Events {
     (void)::eventfd_read(wake.get(), &ignored);
     if (stopping.load()) {
       ::event_base_loopbreak(base.get());
-    } else if (open.load()) {
+    } else {
+      listen();
+    }
+  }
+  void listen() {
+    if (open.load() && !crowded) {
       ::evconnlistener_enable(listener);
     } else {
       ::evconnlistener_disable(listener);
     }
+  }
+  // evhttp does not say when a connection ends. But each has an event with a time-out, which counts twice, unless it is
+  // being answered.
+  size_t connections() const {
+    const auto events = static_cast<size_t>(::event_base_get_num_events(base.get(), EVENT_BASE_COUNT_ADDED));
+    return events / 2 + (workers == nullptr ? 0 : workers->held());
+  }
+  void look_at_crowd() {
+    crowded = max_connections > 0 && connections() >= max_connections;
+    if (crowded) ::event_add(crowd.get(), &kCrowdPeriod);
+    listen();
+  }
+  // For a connection that was just accepted.
+  bufferevent* connection() {
+    look_at_crowd();
+    return tls != nullptr ? tls->accepting(*base) : ::bufferevent_socket_new(base.get(), -1, BEV_OPT_CLOSE_ON_FREE);
   }
 };
 
@@ -130,6 +182,11 @@ std::string_view Request::parameter(std::string_view name) const {
   return found == query.end() ? std::string_view{} : found->second;
 }
 
+std::string_view Request::capture(std::string_view name) const {
+  const auto found = captures.find(name);
+  return found == captures.end() ? std::string_view{} : found->second;
+}
+
 Response Response::error(int status, std::string_view text) {
   return {.status = status, .body = std::string(text) + (text.ends_with('\n') ? "" : "\n")};
 }
@@ -140,7 +197,7 @@ Server::~Server() { stop(); }
 
 void Server::route(std::string_view method, std::string_view path, std::string_view what, Handler handler) {
   routes_.push_back({std::string(method), std::string(path), std::string(what)});
-  handlers_[{std::string(path), std::string(method)}] = std::move(handler);
+  handlers_.push_back(std::move(handler));
 }
 
 Result<void> Server::start(const net::SocketAddress& address, net::UniqueFd handed, bool open) {
@@ -153,11 +210,16 @@ Result<void> Server::start(const net::SocketAddress& address, net::UniqueFd hand
     return fail(std::string("cannot ask for the socket's address: ") + std::strerror(errno));
   }
   auto events = std::make_unique<Events>();
+  if (auto prepared = prepare(*events); !prepared) return prepared;
   evhttp* http = events->http.get();
   ::evhttp_set_timeout(http, static_cast<int>(options_.timeout.count()));
   ::evhttp_set_max_headers_size(http, static_cast<ev_ssize_t>(options_.max_head));
   ::evhttp_set_max_body_size(http, static_cast<ev_ssize_t>(options_.max_body));
   ::evhttp_set_allowed_methods(http, kMethods);
+  if (events->tls != nullptr || events->max_connections > 0) {
+    ::evhttp_set_bevcb(
+        http, [](event_base*, void* self) { return static_cast<Events*>(self)->connection(); }, events.get());
+  }
   ::evhttp_set_gencb(
       http, [](evhttp_request* message, void* self) { static_cast<Server*>(self)->serve(*message); }, this);
   evhttp_bound_socket* const bound = ::evhttp_accept_socket_with_handle(http, fd->get());
@@ -178,6 +240,24 @@ Result<void> Server::start(const net::SocketAddress& address, net::UniqueFd hand
   return {};
 }
 
+// TLS, threads, and the timer of a crowd.
+Result<void> Server::prepare(Events& events) {
+  if (!options_.cert_file.empty()) {
+    auto tls = ServerTls::make(options_.cert_file, options_.key_file);
+    if (!tls) return fail(tls.error().message);
+    events.tls = std::move(*tls);
+  }
+  events.max_connections = options_.max_connections;
+  const auto on_crowd = [](evutil_socket_t, short, void* self) { static_cast<Events*>(self)->look_at_crowd(); };
+  events.crowd.reset(::event_new(events.base.get(), -1, 0, on_crowd, &events));
+  if (options_.workers > 0) {
+    events.workers = std::make_unique<ServerWorkers>(
+        *events.base, options_.workers, kMostQueued, [this](Request& request) { return answer(request); },
+        [this](evhttp_request& message, const Response& response) { finish(message, response); });
+  }
+  return {};
+}
+
 void Server::let_in(bool open) {
   if (events_ == nullptr) return;
   events_->open.store(open);
@@ -193,6 +273,7 @@ void Server::stop() {
   events_->stopping.store(true);
   ::eventfd_write(events_->wake.get(), 1);
   if (thread_.joinable()) thread_.join();
+  events_->workers.reset();  // what they were at is answered while there is a server
   events_.reset();
   if (address_.family() == AF_UNIX && path_is_ours_.load()) {
     ::unlink(reinterpret_cast<const sockaddr_un*>(&address_.storage)->sun_path);
@@ -200,7 +281,16 @@ void Server::stop() {
 }
 
 void Server::serve(evhttp_request& message) {
-  const Response response = answer(read(message));
+  if (leaves_bytes(message)) {
+    ::evhttp_add_header(::evhttp_request_get_output_headers(&message), "Connection", "close");
+  }
+  Request request = read(message);
+  if (events_->workers == nullptr) return finish(message, answer(request));
+  if (events_->workers->full()) return finish(message, refuse(request, 503, "too many requests wait for their turn"));
+  events_->workers->take(message, std::move(request));
+}
+
+void Server::finish(evhttp_request& message, const Response& response) {
   if (response.stream == nullptr || ::evhttp_request_get_command(&message) == EVHTTP_REQ_HEAD) {
     return write(message, response);
   }
@@ -208,28 +298,43 @@ void Server::serve(evhttp_request& message) {
   events_->streams.start(message, response.status, response.stream, options_.timeout);
 }
 
-Response Server::answer(const Request& request) const {
-  // A web page in an operator's browser may send requests here; what changes something is not for it.
-  if (request.method != "GET" && !request.header("origin").empty()) {
-    return Response::error(403, "requests of web pages may only read");
-  }
-  const auto found = handlers_.find({request.path, request.method});
-  if (found == handlers_.end()) {
-    std::string allowed;
-    for (const RouteInfo& route : routes_) {
-      if (route.path != request.path) continue;
-      allowed.append(allowed.empty() ? "" : ", ").append(route.method);
+Server::Found Server::find(Request& request) const {
+  Found found;
+  for (size_t i = 0; i < routes_.size(); ++i) {
+    if (!matches(routes_[i].path, request, options_.loose_slash)) continue;
+    found.allowed.append(found.allowed.empty() ? "" : ", ").append(routes_[i].method);
+    if (found.handler == nullptr && routes_[i].method == request.method) {
+      found.handler = &handlers_[i];
+      request.captures = captures(routes_[i].path, request.raw_path);
     }
-    if (allowed.empty()) return Response::error(404, "there is nothing at this path; there is:\n" + route_list());
-    Response response = Response::error(405, "this path answers to " + allowed);
-    response.headers.emplace_back("Allow", allowed);
+  }
+  return found;
+}
+
+Response Server::refuse(const Request& request, int status, std::string_view why) const {
+  return options_.refusal != nullptr ? options_.refusal(request, status, why) : Response::error(status, why);
+}
+
+Response Server::answer(Request& request) const {
+  // A web page in an operator's browser may send requests here; what changes something is not for it.
+  if (request.method != "GET" && !request.header("origin").empty() &&
+      !(options_.own_pages && is_own_page(request.header("origin"), request.header("host")))) {
+    return refuse(request, 403, "requests of web pages may only read");
+  }
+  const Found found = find(request);
+  if (found.handler == nullptr) {
+    if (found.allowed.empty()) {
+      return refuse(request, 404, "there is nothing at this path; there is:\n" + route_list());
+    }
+    Response response = refuse(request, 405, "this path answers to " + found.allowed);
+    response.headers.emplace_back("Allow", found.allowed);
     return response;
   }
   try {
-    return found->second(request);
+    return (*found.handler)(request);
   } catch (const std::exception& problem) {
     log_error("http: ", request.path, ": ", problem.what());
-    return Response::error(500, "this page failed; the log says why");
+    return refuse(request, 500, "this page failed; the log says why");
   }
 }
 
