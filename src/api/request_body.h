@@ -40,7 +40,7 @@ class Body {
 
  private:
   template <typename T>
-  T value_or(std::string_view name, T otherwise) const {
+  T value_or(std::string_view name, const T& otherwise) const {
     const T* found = get<T>(name);
     return found == nullptr ? otherwise : *found;
   }

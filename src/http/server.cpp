@@ -17,6 +17,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "base/ascii.h"
 #include "base/log.h"
@@ -191,7 +192,7 @@ Response Response::error(int status, std::string_view text) {
   return {.status = status, .body = std::string(text) + (text.ends_with('\n') ? "" : "\n")};
 }
 
-Server::Server(ServerOptions options) : options_(options) {}
+Server::Server(ServerOptions options) : options_(std::move(options)) {}
 
 Server::~Server() { stop(); }
 
