@@ -1,7 +1,11 @@
 """Several API servers, on SQLite and on etcd: what one says holds for the other, and for who comes after a crash."""
 
+import base64
 import concurrent.futures
 import http.client
+import json
+import subprocess
+import urllib.request
 
 import pytest
 
@@ -169,15 +173,44 @@ def test_a_command_reaches_a_node(resources):
     assert "SET k v" in audit[0]["detail"]
 
 
-def put_node(etcd, redis):
-    import base64
-    import json
-    import urllib.request
+def test_a_proxy_takes_its_configuration(resources, tmp_path):
+    redis = resources(harness.Redis())
+    etcd = resources(Etcd())
+    api = resources(ApiServer(etcd.store))
+    assert api.api("POST", "/clusters", body("served", password='quote"back\\slash')).status == 200
+    put_node(etcd, redis, "served")
+    key = "/overlord/clusters/served/info"
+    put(etcd, key, {**get(etcd, key), "state": "done"})
+    answer = api.api("GET", "/proxies/config?cluster=served&listen=127.0.0.1")
+    assert answer.headers["Content-Type"].startswith("application/toml")
+    assert f'"127.0.0.1:{redis.port}:1 00000000000000000001"' in answer.text
+    file = tmp_path / "cluster.toml"
+    file.write_bytes(answer.data)
+    checked = subprocess.run([harness.PROXY, "-t", f"-cluster={file}"], capture_output=True, text=True,
+                             timeout=60 * harness.SCALE)
+    assert (checked.returncode, checked.stderr) == (0, ""), checked.stderr
 
-    def coded(text):
-        return base64.b64encode(text.encode()).decode()
 
-    node = {"alias": 1, "cluster": "cmd", "type": "redis", "host": "127.0.0.1", "port": redis.port}
-    sent = json.dumps({"key": coded(f"/overlord/instances/127.0.0.1:{redis.port}/info"),
-                       "value": coded(json.dumps(node))}).encode()
-    urllib.request.urlopen(f"http://127.0.0.1:{etcd.port}/v3/kv/put", sent, timeout=20).read()
+def ask_etcd(etcd, path, document):
+    sent = json.dumps(document).encode()
+    return json.load(urllib.request.urlopen(f"http://127.0.0.1:{etcd.port}/v3/kv/{path}", sent, timeout=20))
+
+
+def coded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
+def put(etcd, key, record):
+    ask_etcd(etcd, "put", {"key": coded(key), "value": coded(json.dumps(record))})
+
+
+def get(etcd, key):
+    return json.loads(base64.b64decode(ask_etcd(etcd, "range", {"key": coded(key)})["kvs"][0]["value"]))
+
+
+def put_node(etcd, redis, cluster="cmd"):
+    """What the scheduler would have written."""
+    address = f"127.0.0.1:{redis.port}"
+    put(etcd, f"/overlord/instances/{address}/info",
+        {"alias": 1, "cluster": cluster, "type": "redis", "host": "127.0.0.1", "port": redis.port})
+    ask_etcd(etcd, "put", {"key": coded(f"/overlord/clusters/{cluster}/instances/{1:020}"), "value": coded(address)})
