@@ -111,7 +111,8 @@ Json answer(engine::MesosEngine& engine, const Json& command) {
   if (what == "reconcile") {
     std::vector<engine::TaskStatus> known;
     for (const Json& task : command.at("tasks")) {
-      known.push_back({.id = task.at("id"), .state = engine::TaskState::running, .host = task.value("host", ""), .message = {}});
+      known.push_back(
+          {.id = task.at("id"), .state = engine::TaskState::running, .host = task.value("host", ""), .message = {}});
     }
     engine.reconcile(known);
     return true;
