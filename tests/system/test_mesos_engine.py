@@ -64,13 +64,12 @@ def test_runs_and_ends_tasks(mesos, engine, pieces):
     engine.until(again, "running")
 
 
-def test_tasks_of_one_agent_go_in_one_call(mesos, engine):
-    engine.ask("want", offers=True)
-    engine.until_offered()
-    with mesos.lock:  # no call goes in between
-        tasks = [engine.launch(31000 + i) for i in range(4)]
-    for task in tasks:
-        engine.until(task, "running")
+def test_tasks_of_one_agent_go_in_one_call(mesos, tmp_path):
+    with Engine(mesos, tmp_path, gather=1000) as engine:
+        engine.ask("want", offers=True)
+        engine.until_offered()
+        for task in [engine.launch(31000 + i) for i in range(4)]:
+            engine.until(task, "running")
     accepts = [call["accept"]["operations"][0]["launch"]["task_infos"] for call in calls(mesos, "ACCEPT")]
     assert [len(tasks) for tasks in accepts] == [4]
 

@@ -32,6 +32,7 @@ engine::MesosOptions options_of(const Json& json) {
   options.look = ms(json, "look", milliseconds(300));
   options.tick = milliseconds(20);
   options.hold = ms(json, "hold", options.hold);
+  options.gather = ms(json, "gather", options.gather);
   options.back_off = milliseconds(20);
   options.longest_back_off = milliseconds(200);
   options.reconcile = ms(json, "reconcile", options.reconcile);
