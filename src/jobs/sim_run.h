@@ -72,11 +72,13 @@ class Play {
   template <typename Enough>
   bool run(Scheduler& scheduler, const Enough& enough, Moment limit = 1'200'000) {
     const Moment until = world.at + limit;
+    constexpr Moment kLong = 3'600'000;  // an hour is looked at more coarsely
+    const Moment step = limit < kLong ? 100 : 1000;
     while (world.at < until && !scheduler.fuse.dead) {
       scheduler.runner.turn(std::chrono::milliseconds(0));
       if (scheduler.fuse.dead) return false;
       if (enough()) return true;
-      world.advance(100);
+      world.advance(step);
     }
     return false;
   }

@@ -82,6 +82,7 @@ Result<model::NodeTask> task_of(Tools& tools, const model::Node& node, Begin beg
   if (cluster == nullptr) return fail("there is no cluster " + node.cluster);
   model::NodeTask task{.id = node.task,
                        .cluster = node.cluster,
+                       .group = node.group,
                        .type = node.type,
                        .version = node.version,
                        .host = node.host,
