@@ -101,14 +101,15 @@ std::unique_ptr<feed::Feed> feed_of(const config::Flags& flags) {
     if (!loaded.ok()) return fail(problems_text(loaded.problems));
     return {};
   };
-  return std::make_unique<feed::Feed>(feed::FeedOptions{.servers = flags.platform,
-                                                        .clusters = flags.platform_clusters,
-                                                        .token_file = flags.platform_token,
-                                                        .ca_file = flags.platform_ca,
-                                                        .copy = flags.cluster,
-                                                        .proxy = std::string(host) + ":" + std::to_string(::getpid()),
-                                                        .stat = flags.stat},
-                                      usable);
+  return std::make_unique<feed::Feed>(
+      feed::FeedOptions{.servers = flags.platform,
+                        .clusters = flags.platform_clusters,
+                        .token_file = flags.platform_token,
+                        .ca_file = flags.platform_ca,
+                        .copy = flags.cluster,
+                        .proxy = std::string(host).substr(0, 48) + "-" + std::to_string(::getpid()),
+                        .stat = flags.stat},
+      usable);
 }
 
 // taker: null when no other process runs that this one takes over from.

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "base/log.h"
+#include "executor/cluster_memory.h"
 #include "executor/files.h"
 #include "executor/node_log.h"
 #include "executor/recipe.h"
@@ -197,6 +198,12 @@ void Node::ended(const std::string& how, Clock::time_point now) {
   missed(why, now);
 }
 
+bool Node::loses_data() const {
+  if (record_.task.type != model::CacheType::redis_cluster) return false;  // the others have no replicas
+  const auto appendonly = record_.task.settings.find("appendonly");
+  return appendonly == record_.task.settings.end() || appendonly->second != "yes";
+}
+
 void Node::missed(const std::string& why, Clock::time_point now) {
   record_.process = {};
   const Options& options = owner_.options();
@@ -204,7 +211,12 @@ void Node::missed(const std::string& why, Clock::time_point now) {
     return over(Health::failed, why + " (given up after " + std::to_string(record_.in_a_row) + " restarts in a row)");
   }
   const int exponent = std::min<int>(static_cast<int>(record_.in_a_row), kLongestExponent);
-  const auto pause = std::min<milliseconds>(options.first_pause * (1 << exponent), options.longest_pause);
+  auto pause = std::min<milliseconds>(options.first_pause * (1 << exponent), options.longest_pause);
+  const bool served = record_.health == Health::running || record_.health == Health::sick;
+  constexpr size_t kMostConf = 4 * 1024 * 1024;
+  if (served && loses_data() && has_heirs(read_file(folder_ + "/nodes.conf", kMostConf).value_or(""))) {
+    pause = std::max(pause, options.failover_pause);
+  }
   ++record_.in_a_row;
   ++record_.restarts;
   phase_ = Phase::pausing;

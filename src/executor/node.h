@@ -63,6 +63,7 @@ class Node {
   void came_up(Clock::time_point now);
   void ended(const std::string& how, Clock::time_point now);
   void missed(const std::string& why, Clock::time_point now);  // it does not run: again, or never
+  bool loses_data() const;                                     // when its server ends
   void over(model::Health health, std::string message);
   void heed(const Finding& finding, Clock::time_point now);
   void judge_silence(Clock::time_point now);

@@ -24,6 +24,8 @@ struct Options {
   std::chrono::milliseconds start_within{60'000};  // a new process must give its first sign of life
   std::chrono::milliseconds first_pause{500};      // before it is started again; doubled each time
   std::chrono::milliseconds longest_pause{30'000};
+  // Before a master of a redis_cluster without persistence is: its replicas take its place first (cluster_memory.h).
+  std::chrono::milliseconds failover_pause{15'000};
   uint32_t most_restarts = 6;                      // in a row; then the node has failed
   std::chrono::milliseconds well_after{60'000};    // of running well: the row is over
   std::chrono::milliseconds keep_over{3'600'000};  // a task that is over is shown for so long

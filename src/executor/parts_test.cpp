@@ -10,6 +10,7 @@
 #include <cstring>
 #include <fstream>
 
+#include "executor/cluster_memory.h"
 #include "executor/fixture.h"
 #include "executor/limits.h"
 #include "executor/node_log.h"
@@ -203,6 +204,20 @@ TEST_F(ProcessTest, IsKilledWithItsChildren) {
   // Its parent is init now, which reaps it in its own time.
   EXPECT_TRUE(eventually(
       [&] { return ::kill(child, 0) != 0 || got("/proc/" + std::to_string(child) + "/stat").contains(") Z "); }));
+}
+
+TEST(ClusterMemory, KnowsAMasterThatIsCopied) {
+  const std::string me = std::string(40, 'a');
+  const std::string other = std::string(40, 'b');
+  const std::string copy = other + " 10.0.0.2:1@10001 slave " + me + " 0 1 1 connected\n";
+  const std::string vars = "vars currentEpoch 6 lastVoteEpoch 0\n";
+  EXPECT_TRUE(has_heirs(copy + me + " 10.0.0.1:1@10001 myself,master - 0 0 1 connected 0-5460\n" + vars));
+  EXPECT_TRUE(has_heirs(me + " 10.0.0.1:1@10001 myself,master - 0 0 1 connected 7\n" + copy));
+  EXPECT_FALSE(has_heirs(me + " 10.0.0.1:1@10001 myself,master - 0 0 1 connected\n" + copy)) << "no slots";
+  EXPECT_FALSE(has_heirs(me + " 10.0.0.1:1@10001 myself,master - 0 0 1 connected 0-5460\n" + vars)) << "no replica";
+  EXPECT_FALSE(has_heirs(me + " 10.0.0.1:1@10001 myself,slave " + other + " 0 0 1 connected\n"));
+  EXPECT_FALSE(has_heirs(""));
+  EXPECT_FALSE(has_heirs("\n\n \nmyself master\n"));
 }
 
 TEST_F(ProcessTest, IsAdoptedOnlyIfItIsTheSame) {

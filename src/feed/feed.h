@@ -27,7 +27,7 @@ struct FeedOptions {
   std::string token_file{};  // read before each request, so that a token can be changed; empty: none is sent
   std::string ca_file{};     // of https servers; empty: those of the system
   std::string copy{};        // the file; readable by its owner alone, since it has passwords in it
-  std::string proxy{};       // how this proxy is named to the platform
+  std::string proxy{};       // how this proxy is named to the platform: 64 letters, digits, '_', '-' and '.' at most
   std::string stat{};        // where it shows its metrics, as Prometheus reaches it
 
   std::chrono::milliseconds wait{30'000};      // of a long poll
