@@ -119,6 +119,7 @@ def test_limits_that_are_hit(io, pool, keys):
                 with pytest.raises(Closed):
                     four.exact(1000)
         for beyond in (b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$20001\r\n", b"*101\r\n$4\r\nMGET\r\n"):
+            wait_until(lambda: proxy.scrape().one("overlord_proxy_conns", cluster="small") == 0)
             with RedisConn(proxy.address) as gone:
                 gone.send(beyond)
                 assert gone.rest().startswith(b"-ERR Protocol error")
