@@ -42,7 +42,7 @@ Result<std::string> make_first_user(store::Store& store) {
   const auto users = store.list(keys::kUsers, {.limit = 1});
   if (!users) return refuse(users.error());
   if (!users->records.empty()) return std::string();
-  const std::string text = new_token();
+  std::string text = new_token();
   if (text.empty()) return refuse("internal", "the kernel gives no random bytes");
   const model::Moment now = model::now();
   const std::string user_key = keys::of(keys::kUsers, kFirstUser);

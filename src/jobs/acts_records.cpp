@@ -34,7 +34,7 @@ Report set_in_force(Tools& tools, const std::vector<std::string>& nodes, bool in
 
 Report ramp(Tools& tools, const model::Step& step, const Act& act) {
   const std::optional<uint32_t> weight = act.number == 0 ? std::nullopt : std::optional(act.number);
-  const Report set = set_in_force(tools, act.nodes, act.number > 0, weight);
+  Report set = set_in_force(tools, act.nodes, act.number > 0, weight);
   if (set.kind != Report::Kind::done) return set;
   const model::Moment held = step.began == 0 ? 0 : tools.clock.now() - step.began;
   if (held >= act.hold) return Report::done();
